@@ -1,0 +1,1 @@
+//! What a cluster is and what to do next: pure, no clock, no IO.

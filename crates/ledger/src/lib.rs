@@ -1,0 +1,1 @@
+//! The compare-and-swap register that membership is decided in.

@@ -1,0 +1,1 @@
+//! One MariaDB server: process, administration, replication, clone.

@@ -1,0 +1,1 @@
+//! Agent to agent: mutual TLS identity, calls, streams.

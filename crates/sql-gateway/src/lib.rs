@@ -1,0 +1,1 @@
+//! One local SQL address that follows the primary.

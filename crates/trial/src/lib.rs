@@ -1,0 +1,1 @@
+//! Puts a cluster on trial: starts it, loads it, breaks it, checks its history.
