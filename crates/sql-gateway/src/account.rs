@@ -1,0 +1,32 @@
+//! The accounts of the database, as the agent read them from `mysql.global_priv`.
+
+/// One way an account may prove who it is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Host pattern of the account (`localhost`, `%`, `10.0.%`).
+    pub host: String,
+    /// Server-side plugin, for example `mysql_native_password`, `ed25519`, `unix_socket`.
+    pub plugin: String,
+    /// `SHA1(SHA1(password))` of `mysql_native_password`; `None` for an empty password or another plugin.
+    pub native_hash: Option<[u8; 20]>,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proof")
+            .field("host", &self.host)
+            .field("plugin", &self.plugin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The account table. It may lag behind the server: the gateway refuses nobody because of it, the server does.
+pub trait Accounts: Send + Sync + 'static {
+    /// All proofs of all accounts with this user name; empty when unknown. Must not block.
+    fn proofs(&self, user: &str) -> Vec<Proof>;
+
+    /// The server accepted a login that `proofs` did not explain: the table is stale and should be read again.
+    fn stale(&self, user: &str) {
+        let _ = user;
+    }
+}

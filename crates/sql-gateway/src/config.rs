@@ -1,0 +1,41 @@
+//! What a gateway needs to know besides the route: addresses and limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of one gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// TCP addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Unix sockets to listen on (mode 0777, as MariaDB's own; the accounts decide who gets in).
+    pub sockets: Vec<PathBuf>,
+    /// How long a statement or a login may wait for a primary before it gets an error.
+    pub hold_max: Duration,
+    /// How long a client may take from connecting to having said who it is.
+    pub handshake_timeout: Duration,
+    /// How long one attempt to dial and log in to the primary may take.
+    pub connect_timeout: Duration,
+    /// Connections served at the same time; one more gets error 1040.
+    pub max_connections: usize,
+    /// The version told to clients until a server was seen; afterwards the server's own.
+    pub server_version: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            sockets: Vec::new(),
+            hold_max: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            max_connections: 2000,
+            server_version: "5.5.5-10.11.19-MariaDB".to_owned(),
+        }
+    }
+}
