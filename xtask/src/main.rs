@@ -1,2 +1,60 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: the gate, the demonstration, repairs and generated documents.
+//! One tool in the project's language instead of shell scripts; `gate.rs` lists the steps of
+//! the gate, `tidy.rs` and `dependencies.rs` the house rules that the compiler cannot check.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what this program is for"
+)]
+
+mod demo;
+mod dependencies;
+mod documents;
+mod finding;
+mod fix;
+mod gate;
+mod metadata;
+mod packages;
+mod process;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--only STEP]... [--list]   everything that must hold before a change goes in
+  demo [ARGS...]                   build, then `mainstay demo ARGS`: a whole cluster on this machine
+  fix                              formatting, machine-applicable lints, generated documents
+  docs [--check]                   generate docs/reference from the program, or only compare
+  packages                         install the Debian packages that tests and the demo need";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let outcome = match command {
+        "test" => gate::run(rest),
+        "demo" => demo::run(rest),
+        "fix" => fix::run(),
+        "docs" => documents::run(rest),
+        "packages" => packages::ensure(packages::FOR_TESTS),
+        "help" | "-h" | "--help" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("error: no command `{other}`\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
