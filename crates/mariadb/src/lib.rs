@@ -1,1 +1,29 @@
 //! One MariaDB server: process, administration, replication, clone.
+//!
+//! `Server` is the handle; its methods are spread over the files below by subject. Nothing here decides:
+//! the keeper's plan composes these primitives, each idempotent and each with a limit. A primitive
+//! refuses what can never be right (the relay-log trap, a false acknowledgement).
+
+mod account;
+mod create;
+mod error;
+mod files;
+mod grants;
+mod lifecycle;
+mod options;
+mod process;
+mod relay;
+mod server;
+mod settings;
+mod sql;
+mod version;
+
+pub use account::Account;
+pub use error::{Error, Result};
+pub use grants::{ADMINISTRATOR, AccountProof};
+pub use lifecycle::StartAs;
+pub use process::Exit;
+pub use server::Server;
+pub use settings::Settings;
+pub use sql::{Rows, Sql, column, identifier, named, quote};
+pub use version::Version;

@@ -1,0 +1,445 @@
+//! The enforced options, the ones a user may not set, and the text of `mariadb.cnf`.
+//! What a running server has instead is found in `drift.rs`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+
+/// One option that every server of a cluster has.
+pub(crate) struct Enforced {
+    /// Name in the file, with underscores.
+    pub(crate) name: &'static str,
+    /// Value in the file.
+    pub(crate) value: &'static str,
+    /// What `@@global.name` shows; `None` when there is no such variable or its value changes with the role.
+    pub(crate) shown: Option<&'static str>,
+    /// True when SET GLOBAL changes it while replication runs.
+    pub(crate) dynamic: bool,
+}
+
+const fn fixed(name: &'static str, value: &'static str, shown: &'static str) -> Enforced {
+    Enforced {
+        name,
+        value,
+        shown: Some(shown),
+        dynamic: false,
+    }
+}
+
+const fn dynamic(name: &'static str, value: &'static str, shown: &'static str) -> Enforced {
+    Enforced {
+        name,
+        value,
+        shown: Some(shown),
+        dynamic: true,
+    }
+}
+
+const fn initial(name: &'static str, value: &'static str) -> Enforced {
+    Enforced {
+        name,
+        value,
+        shown: None,
+        dynamic: false,
+    }
+}
+
+/// Options with the same value on every server. Those of the role (`read_only`, semi-sync, events)
+/// start closed: only the agent opens a server.
+pub(crate) const ENFORCED: &[Enforced] = &[
+    // Durable at commit: acknowledged means on disk here.
+    dynamic("sync_binlog", "1", "1"),
+    dynamic("innodb_flush_log_at_trx_commit", "1", "1"),
+    fixed("innodb_doublewrite", "ON", "1"),
+    fixed("innodb_force_recovery", "0", "0"),
+    // One history, comparable by GTID, rewindable by row images.
+    fixed("log_bin", "binlog", "1"),
+    fixed("log_slave_updates", "ON", "1"),
+    dynamic("binlog_format", "ROW", "ROW"),
+    dynamic("binlog_row_image", "FULL", "FULL"),
+    dynamic("gtid_strict_mode", "ON", "1"),
+    dynamic("gtid_domain_id", "0", "0"),
+    fixed("encrypt_binlog", "OFF", "0"),
+    fixed("slave_skip_errors", "OFF", "OFF"),
+    dynamic("slave_exec_mode", "STRICT", "STRICT"),
+    // Relay log: in GTID mode it is thrown away anyway, so no fsync for each event.
+    initial("relay_log", "relay"),
+    fixed("relay_log_recovery", "ON", "1"),
+    dynamic("relay_log_purge", "ON", "1"),
+    dynamic("sync_relay_log", "10000", "10000"),
+    // Why: a serial replica needs minutes to drain; these change only while replication is stopped.
+    fixed("slave_parallel_mode", "optimistic", "optimistic"),
+    fixed("slave_parallel_threads", "8", "8"),
+    dynamic("slave_net_timeout", "10", "10"),
+    initial("master_retry_count", "0"),
+    // Semi-sync without ever giving up.
+    dynamic(
+        "rpl_semi_sync_master_wait_point",
+        "AFTER_SYNC",
+        "AFTER_SYNC",
+    ),
+    dynamic("rpl_semi_sync_master_wait_no_slave", "ON", "1"),
+    dynamic(
+        "rpl_semi_sync_master_timeout",
+        "18446744073709551615",
+        "18446744073709551615",
+    ),
+    dynamic("rpl_semi_sync_slave_kill_conn_timeout", "1", "1"),
+    dynamic("rpl_semi_sync_slave_delay_master", "OFF", "0"),
+    initial("rpl_semi_sync_master_enabled", "OFF"),
+    initial("rpl_semi_sync_slave_enabled", "OFF"),
+    // Starts closed.
+    initial("read_only", "ON"),
+    initial("skip_slave_start", "ON"),
+    initial("event_scheduler", "OFF"),
+    // Reached only through our gateways and tunnels.
+    initial("bind_address", "127.0.0.1"),
+    fixed("skip_name_resolve", "ON", "1"),
+    initial("proxy_protocol_networks", "127.0.0.1"),
+    dynamic("extra_max_connections", "32", "32"),
+];
+
+/// Options whose value is particular to the server, written by `file`.
+const OWN: &[&str] = &[
+    "server_id",
+    "datadir",
+    "port",
+    "extra_port",
+    "socket",
+    "pid_file",
+    "log_error",
+    "user",
+    "report_host",
+    "report_port",
+];
+
+/// Further options that would take away durability, history or our control of the server.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "init_rpl_role",
+        "it decides whether crash recovery drops transactions; it is given per start",
+    ),
+    (
+        "tc_heuristic_recover",
+        "it decides about prepared transactions",
+    ),
+    (
+        "binlog_storage_engine",
+        "binlogs inside InnoDB do not replicate without loss yet",
+    ),
+    ("skip_grant_tables", "it lets everybody in"),
+    ("skip_networking", "replicas and gateways connect by TCP"),
+    ("skip_innodb", "only InnoDB is crash-safe"),
+    ("innodb", "only InnoDB is crash-safe"),
+    ("innodb_read_only", "the server must be able to take writes"),
+    (
+        "innodb_read_only_compressed",
+        "the server must be able to apply writes",
+    ),
+    (
+        "innodb_data_home_dir",
+        "a clone replaces the data directory as a whole",
+    ),
+    (
+        "innodb_log_group_home_dir",
+        "a clone replaces the data directory as a whole",
+    ),
+    (
+        "innodb_undo_directory",
+        "a clone replaces the data directory as a whole",
+    ),
+    (
+        "innodb_fast_shutdown",
+        "it leaves the data to a start with other settings",
+    ),
+    (
+        "init_file",
+        "its statements could write transactions that no other server has",
+    ),
+    (
+        "init_slave",
+        "its statements could write transactions that no other server has",
+    ),
+    (
+        "init_connect",
+        "its statements could write transactions that no other server has",
+    ),
+    ("bootstrap", "it is not a server then"),
+    (
+        "log_bin_index",
+        "the agent looks for it under its default name",
+    ),
+    (
+        "log_basename",
+        "the agent looks for logs under their default names",
+    ),
+    (
+        "relay_log_index",
+        "the agent looks for it under its default name",
+    ),
+    (
+        "relay_log_info_file",
+        "the agent looks for it under its default name",
+    ),
+    (
+        "master_info_file",
+        "the agent looks for it under its default name",
+    ),
+    (
+        "relay_log_space_limit",
+        "it stops receiving while apply is behind",
+    ),
+    (
+        "gtid_ignore_duplicates",
+        "it hides transactions that differ",
+    ),
+    ("slave_sql_verify_checksum", "it hides damage"),
+    ("master_verify_checksum", "it hides damage"),
+    ("binlog_checksum", "it hides damage"),
+    ("debug_no_sync", "it takes durability away"),
+    ("server_uid", "it is the server's own"),
+    ("defaults_file", "the option file is ours"),
+    ("defaults_extra_file", "the option file is ours"),
+    ("chroot", "paths would differ from the agent's"),
+    ("old_mode", "it changes how rows are replicated"),
+    ("unix_socket", "the agent logs in with it"),
+    ("extra_max_connections", "the agents need these connections"),
+];
+
+/// Beginnings of names that are refused altogether.
+const REFUSED_BEGINNINGS: &[(&str, &str)] = &[
+    ("replicate_", "every server has everything"),
+    ("binlog_do_", "every server has everything"),
+    ("binlog_ignore_", "every server has everything"),
+    ("wsrep", "Galera is another kind of cluster"),
+    ("rpl_semi_sync_", "acknowledgements are the agent's"),
+    ("slave_parallel_", "parallel apply is the agent's"),
+];
+
+/// Name of an option as the server understands it: `Loose-Skip-Name` and `skip_name` are the same.
+fn normal(name: &str) -> String {
+    let mut name = name
+        .trim_start_matches('-')
+        .replace('-', "_")
+        .to_ascii_lowercase();
+    while let Some(rest) = name
+        .strip_prefix("loose_")
+        .or_else(|| name.strip_prefix("maximum_"))
+    {
+        name = rest.to_owned();
+    }
+    name
+}
+
+/// Ways to name the same option: MariaDB knows `skip_x`, `disable_x` and `enable_x` for each switch.
+fn spellings(name: &str) -> Vec<String> {
+    let mut all = vec![name.to_owned()];
+    for prefix in ["skip_", "disable_", "enable_"] {
+        if let Some(rest) = name.strip_prefix(prefix) {
+            all.push(rest.to_owned());
+        }
+    }
+    all
+}
+
+/// `event_scheduler` is the user's wish for the primary, never written to the file.
+pub(crate) const EVENT_SCHEDULER: &str = "event_scheduler";
+
+/// Refuses options that would override an enforced one, under any spelling or abbreviation.
+pub(crate) fn check(options: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in options {
+        let plain = name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
+        if name.is_empty() || name.len() > 80 || !plain {
+            return Err(Error::setting(
+                &crate::error::cut(name, 80),
+                "it is not an option's name",
+            ));
+        }
+        if value.len() > 4096 || value.chars().any(char::is_control) {
+            return Err(Error::setting(
+                name,
+                "its value is too long or holds control characters",
+            ));
+        }
+        let normal = normal(name);
+        if normal == EVENT_SCHEDULER {
+            wish(value).ok_or_else(|| Error::setting(name, "ON or OFF is needed"))?;
+            continue;
+        }
+        for spelling in spellings(&normal) {
+            if let Some(why) = reason_against(&spelling) {
+                return Err(Error::OptionRefused {
+                    name: name.clone(),
+                    why,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn reason_against(name: &str) -> Option<String> {
+    // Why: MariaDB accepts any unambiguous beginning of an option's name.
+    let hits = |enforced: &str| enforced.starts_with(name);
+    if let Some(enforced) = ENFORCED.iter().find(|e| hits(e.name)) {
+        return Some(format!("`{}` is always {}", enforced.name, enforced.value));
+    }
+    if let Some(own) = OWN.iter().find(|own| hits(own)) {
+        return Some(format!("`{own}` is Mainstay's own"));
+    }
+    if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| hits(refused)) {
+        return Some((*why).to_owned());
+    }
+    let begins =
+        |(beginning, _): &&(&str, &str)| name.starts_with(beginning) || beginning.starts_with(name);
+    REFUSED_BEGINNINGS
+        .iter()
+        .find(begins)
+        .map(|(_, why)| (*why).to_owned())
+}
+
+fn wish(value: &str) -> Option<bool> {
+    match value.to_ascii_uppercase().as_str() {
+        "ON" | "1" | "TRUE" | "" => Some(true),
+        "OFF" | "0" | "FALSE" | "DISABLED" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether the user wants the event scheduler on the primary.
+pub(crate) fn wants_events(options: &BTreeMap<String, String>) -> bool {
+    options
+        .iter()
+        .any(|(name, value)| normal(name) == EVENT_SCHEDULER && wish(value) == Some(true))
+}
+
+/// The whole option file. Enforced options stand last: of two values the later one counts.
+pub(crate) fn file(settings: &Settings) -> String {
+    let mut text = String::from(
+        "# Written by Mainstay at every start of the server: changes here are lost.\n\
+         # Options of your own belong into Mainstay's configuration.\n[mysqld]\n",
+    );
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name} = {value}");
+    };
+    line("max_connections", "500");
+    line("character_set_server", "utf8mb4");
+    for (name, value) in &settings.options {
+        if normal(name) != EVENT_SCHEDULER {
+            line(name, &quoted(value));
+        }
+    }
+    line("server_id", &settings.server_id.to_string());
+    line("datadir", &settings.database_dir.to_string_lossy());
+    line("port", &settings.port.to_string());
+    line("extra_port", &settings.extra_port.to_string());
+    line("socket", &settings.socket().to_string_lossy());
+    line("pid_file", &settings.pid_file().to_string_lossy());
+    line("log_error", &settings.error_log().to_string_lossy());
+    // Why: the host a server reports is shown on the primary only; its number is enough to know it.
+    line("report_host", &format!("mainstay-{}", settings.server_id));
+    line("report_port", &settings.port.to_string());
+    for option in ENFORCED {
+        line(option.name, option.value);
+    }
+    text
+}
+
+/// The option file for making an empty database: the user's options, as page size or character
+/// set count from the beginning.
+pub(crate) fn creation_file(settings: &Settings) -> String {
+    let mut text = String::from("[mysqld]\n");
+    for (name, value) in &settings.options {
+        if normal(name) != EVENT_SCHEDULER {
+            let _ = writeln!(text, "{name} = {}", quoted(value));
+        }
+    }
+    text
+}
+
+/// A value as option files want it: quoted when it is not a plain word.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=+@".contains(c);
+    if value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(name: &str) -> bool {
+        let options = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
+        matches!(check(&options), Err(Error::OptionRefused { .. }))
+    }
+
+    #[test]
+    fn overrides_are_refused_under_any_spelling() {
+        for name in [
+            "sync_binlog",
+            "sync-binlog",
+            "Sync-Binlog",
+            "loose-sync_binlog",
+            "loose_loose_sync_binlog",
+            "skip-log-bin",
+            "disable-log-bin",
+            "sync_bin",
+            "innodb_flush_log_at",
+            "server-id",
+            "init_rpl_role",
+            "replicate-do-db",
+            "replicate_wild_ignore_table",
+            "binlog-do-db",
+            "wsrep_on",
+            "read_only",
+            "readonly_x_".trim_end_matches("only_x_"),
+            "rpl_semi_sync_master_enabled",
+            "binlog_storage_engine",
+            "skip-networking",
+            "skip-slave-start",
+            "slave_parallel_workers",
+        ] {
+            assert!(refused(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_options_are_taken() {
+        for name in [
+            "max_connections",
+            "innodb_buffer_pool_size",
+            "innodb-log-file-size",
+            "sort_buffer_size",
+            "skip-external-locking",
+            "loose-performance_schema",
+        ] {
+            assert!(!refused(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_cannot_add_lines() {
+        let options =
+            BTreeMap::from([("sort_buffer_size".to_owned(), "1\nsync_binlog=0".to_owned())]);
+        assert!(matches!(check(&options), Err(Error::BadSetting { .. })));
+    }
+
+    #[test]
+    fn event_scheduler_is_a_wish_for_the_primary() {
+        let options = BTreeMap::from([("event-scheduler".to_owned(), "ON".to_owned())]);
+        check(&options).unwrap();
+        assert!(wants_events(&options));
+    }
+
+    #[test]
+    fn values_with_blanks_are_quoted() {
+        assert_eq!(quoted("a b\"c"), "\"a b\\\"c\"");
+        assert_eq!(quoted("64M"), "64M");
+    }
+}
