@@ -1,1 +1,40 @@
 //! Puts a cluster on trial: starts it, loads it, breaks it, checks its history.
+//!
+//! ```text
+//!   Builder -> Cluster --inject(node, Fault)--> processes and cables
+//!                 |
+//!              gateways -> Load -> History --\
+//!                 |                           +-> judge -> Verdict
+//!              databases -> Image (per node) /
+//! ```
+//!
+//! `mainstay demo` uses it on loopback addresses; crate `e2e` in network namespaces.
+//! It knows the product only by its contract: the program's verbs and `status --json`.
+
+mod check;
+mod cluster;
+mod error;
+mod fault;
+mod interrupt;
+mod layout;
+mod load;
+mod namespace;
+mod node;
+mod process;
+mod settings;
+mod status;
+
+pub use check::{Database, Image, Limits, Verdict, Violation, examine, judge};
+pub use cluster::{Builder, Cluster};
+pub use error::Error;
+pub use fault::{Fault, Injected};
+pub use interrupt::end_on_interrupt;
+pub use layout::{Layout, Place};
+pub use load::{
+    Account, Gap, Gateway, History, Kind, Live, Load, Operation, Outcome, Plan, SCHEMA, prepare,
+};
+pub use node::Node;
+pub use status::{Change, DatabaseStatus, Ledger, NodeStatus, Status};
+
+/// What everything here that can fail returns.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,190 @@
+//! Network namespaces: one per node, each with one cable (a veth pair) to one bridge.
+//! Needs root. Names carry the owner's pid, so that a later run can sweep what a dead one left.
+//! Cables can be pulled (carrier lost), silenced (packets vanish), or cut between two nodes.
+
+use std::{fs, net::Ipv4Addr, path::Path, process::Command};
+
+use crate::{Error, Result, process};
+
+/// The bridge and its cables; gone when dropped.
+#[derive(Debug)]
+pub(crate) struct Network {
+    base: String,
+    nodes: Vec<String>,
+}
+
+impl Network {
+    /// Makes the bridge. `serial` tells apart the clusters of one process.
+    pub(crate) fn new(serial: u32) -> Result<Self> {
+        let base = format!("m{}n{serial}", std::process::id());
+        let network = Self {
+            base,
+            nodes: Vec::new(),
+        };
+        let bridge = network.bridge();
+        ip(&["link", "add", &bridge, "type", "bridge"])?;
+        ip(&["link", "set", &bridge, "up"])?;
+        Ok(network)
+    }
+
+    /// Makes the namespace of one more node, plugged in, with its address; returns its name.
+    pub(crate) fn add(&mut self, node: &str, address: Ipv4Addr) -> Result<String> {
+        let space = format!("{}-{node}", self.base);
+        let cable = format!("{}v{}", self.base, self.nodes.len());
+        self.nodes.push(node.to_owned());
+        ip(&["netns", "add", &space])?;
+        ip(&[
+            "link", "add", &cable, "type", "veth", "peer", "name", "eth0", "netns", &space,
+        ])?;
+        ip(&["link", "set", &cable, "master", &self.bridge(), "up"])?;
+        ip(&[
+            "-n",
+            &space,
+            "addr",
+            "add",
+            &format!("{address}/24"),
+            "dev",
+            "eth0",
+        ])?;
+        ip(&["-n", &space, "link", "set", "lo", "up"])?;
+        ip(&["-n", &space, "link", "set", "eth0", "up"])?;
+        Ok(space)
+    }
+
+    fn bridge(&self) -> String {
+        format!("{}br", self.base)
+    }
+
+    fn cable(&self, node: &str) -> Result<String> {
+        let at = self.nodes.iter().position(|known| known == node);
+        at.map(|at| format!("{}v{at}", self.base))
+            .ok_or_else(|| Error::NoNode(node.to_owned()))
+    }
+
+    /// Pulls or plugs in: both ends lose or regain the carrier.
+    pub(crate) fn set_plugged(&self, node: &str, plugged: bool) -> Result<()> {
+        ip(&[
+            "link",
+            "set",
+            &self.cable(node)?,
+            if plugged { "up" } else { "down" },
+        ])
+    }
+
+    /// Takes the cable off the bridge, or puts it back: no carrier is lost, packets vanish.
+    pub(crate) fn set_silent(&self, node: &str, silent: bool) -> Result<()> {
+        let cable = self.cable(node)?;
+        if silent {
+            ip(&["link", "set", &cable, "nomaster"])
+        } else {
+            ip(&["link", "set", &cable, "master", &self.bridge()])
+        }
+    }
+
+    /// Drops what `node` receives from `from` (one direction).
+    pub(crate) fn refuse_from(&self, node: &str, from: Ipv4Addr) -> Result<()> {
+        let rules = format!(
+            "add table inet trial; add chain inet trial input {{ type filter hook input priority 0; }}; \
+             add rule inet trial input ip saddr {from} drop"
+        );
+        self.inside(node, "nft", &[&rules])
+    }
+
+    /// Takes every such refusal of `node` away.
+    pub(crate) fn accept_all(&self, node: &str) -> Result<()> {
+        self.inside(
+            node,
+            "nft",
+            &["add table inet trial; delete table inet trial"],
+        )
+    }
+
+    fn inside(&self, node: &str, program: &str, args: &[&str]) -> Result<()> {
+        let space = format!("--net=/run/netns/{}-{node}", self.base);
+        run(Command::new("nsenter")
+            .arg(space)
+            .arg("--")
+            .arg(program)
+            .args(args))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // Deleting a namespace takes its end of the cable, and with it the other end.
+        for node in &self.nodes {
+            let _ = ip(&["netns", "del", &format!("{}-{node}", self.base)]);
+        }
+        let _ = ip(&["link", "del", &self.bridge()]);
+    }
+}
+
+/// Removes the namespaces and links of trials whose owner is gone.
+pub(crate) fn sweep() {
+    for space in names_in("/run/netns").iter().filter(|name| is_stale(name)) {
+        let _ = ip(&["netns", "del", space]);
+    }
+    for link in names_in("/sys/class/net")
+        .iter()
+        .filter(|name| is_stale(name))
+    {
+        let _ = ip(&["link", "del", link]);
+    }
+}
+
+fn names_in(dir: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(Path::new(dir)) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
+/// A name of ours (`m<pid>n<serial>…`) whose pid is gone.
+fn is_stale(name: &str) -> bool {
+    owner(name).is_some_and(|pid| !process::is_alive(pid))
+}
+
+fn owner(name: &str) -> Option<i32> {
+    let (pid, rest) = name.strip_prefix('m')?.split_once('n')?;
+    let serial = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_ours = rest.len() > serial.len() && serial.starts_with(['-', 'b', 'v']);
+    pid.parse().ok().filter(|_| is_ours)
+}
+
+fn ip(args: &[&str]) -> Result<()> {
+    run(Command::new("ip").args(args))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let output = command.output().map_err(|source| Error::NotRun {
+        command: shown.clone(),
+        source,
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        command: shown,
+        code: output.status.to_string(),
+        said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owner_when_a_name_is_not_of_ours_then_there_is_none() {
+        assert_eq!(owner("m12n1-alpha"), Some(12));
+        assert_eq!(owner("m12n1br"), Some(12));
+        assert_eq!(owner("m12n1v0"), Some(12));
+        for other in ["lo", "eth0", "m12nx", "mgmt0", "m12n", "mn1br"] {
+            assert_eq!(owner(other), None, "{other}");
+        }
+    }
+}

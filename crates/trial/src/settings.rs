@@ -1,0 +1,43 @@
+//! Every key of a node's configuration that a trial sets, in one place.
+//! They are given to `init` and `join` as `--set KEY=VALUE`.
+
+use std::net::Ipv4Addr;
+
+use crate::layout::Ports;
+
+/// What makes a MariaDB server small enough that several fit on a laptop.
+/// Durability is left alone: a trial of a cluster with it turned off would prove nothing.
+const SMALL_SERVER: [(&str, &str); 4] = [
+    ("innodb_buffer_pool_size", "64M"),
+    ("innodb_log_file_size", "16M"),
+    ("performance_schema", "OFF"),
+    ("key_buffer_size", "1M"),
+];
+
+/// The keys for a data node; `ports` only where the defaults would collide.
+pub(crate) fn of_data_node(address: Ipv4Addr, ports: Option<Ports>) -> Vec<String> {
+    let mut keys: Vec<String> = SMALL_SERVER
+        .iter()
+        .map(|(option, value)| format!("mariadb.options.{option}={value}"))
+        .collect();
+    if let Some(ports) = ports {
+        keys.extend([
+            format!("mariadb.port={}", ports.mariadb),
+            format!("mariadb.extra_port={}", ports.extra),
+            format!("mariadb.tunnel_port={}", ports.tunnel),
+            format!("gateway.reads_listen={address}:{}", ports.reads),
+        ]);
+        keys.extend(of_witness(address, Some(ports)));
+    }
+    keys
+}
+
+/// The keys for a witness.
+pub(crate) fn of_witness(address: Ipv4Addr, ports: Option<Ports>) -> Vec<String> {
+    ports.map_or_else(Vec::new, |ports| {
+        vec![
+            format!("peer.port={}", ports.peer),
+            format!("dashboard.listen={address}:{}", ports.dashboard),
+        ]
+    })
+}
