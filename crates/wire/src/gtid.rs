@@ -43,9 +43,11 @@ impl Position {
 
     /// The ids in it, by domain.
     pub fn iter(&self) -> impl Iterator<Item = Gtid> + '_ {
-        self.last
-            .iter()
-            .map(|(&domain, &(server, sequence))| Gtid { domain, server, sequence })
+        self.last.iter().map(|(&domain, &(server, sequence))| Gtid {
+            domain,
+            server,
+            sequence,
+        })
     }
 
     /// Sequence number reached in `domain`; 0 when the domain is absent.
@@ -77,7 +79,10 @@ impl Position {
 
     /// Adds one id, keeping the greater sequence of its domain.
     pub fn advance(&mut self, id: Gtid) {
-        let entry = self.last.entry(id.domain).or_insert((id.server, id.sequence));
+        let entry = self
+            .last
+            .entry(id.domain)
+            .or_insert((id.server, id.sequence));
         if entry.1 <= id.sequence {
             *entry = (id.server, id.sequence);
         }
@@ -134,7 +139,11 @@ impl FromStr for Gtid {
             server: digits(parts.next())?.parse().map_err(|_| wrong())?,
             sequence: digits(parts.next())?.parse().map_err(|_| wrong())?,
         };
-        if parts.next().is_some() { Err(wrong()) } else { Ok(id) }
+        if parts.next().is_some() {
+            Err(wrong())
+        } else {
+            Ok(id)
+        }
     }
 }
 
@@ -147,6 +156,19 @@ impl FromStr for Position {
             .filter(|part| !part.is_empty())
             .map(Gtid::from_str)
             .collect()
+    }
+}
+
+impl serde::Serialize for Position {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Position {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -168,7 +190,14 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_position() {
-        for bad in ["0-1", "0-1-2-3", "a-b-c", "0--1", "0-1-99999999999999999999", "0-1-+5"] {
+        for bad in [
+            "0-1",
+            "0-1-2-3",
+            "a-b-c",
+            "0--1",
+            "0-1-99999999999999999999",
+            "0-1-+5",
+        ] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
         }
     }

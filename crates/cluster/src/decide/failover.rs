@@ -1,0 +1,234 @@
+//! Taking over. Every member must have promised, for the same revision, not to receive from the
+//! primary again; the one that holds most applies all of it; then one swap on that revision.
+
+use super::{Decision, replica, suspicion};
+use crate::{
+    Action, Applying, Change, ChangeKind, Document, Intent, NodeName, Promise, Reason, Receiving,
+    Running, Suspicion, View, Wish,
+};
+
+/// The next step, when this node has promised or the operator wants it to take over.
+pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Option<Decision> {
+    if let Some(Wish::Failover { accept_loss, .. }) = view.wish {
+        return Some(by_order(view, document, running, accept_loss));
+    }
+    let promise = view
+        .memory
+        .promise
+        .as_ref()
+        .filter(|promise| promise.rev == document.rev)?;
+    let promises = match promises(view, document, promise) {
+        Ok(promises) => promises,
+        Err(missing) => {
+            let waits = || Decision::wait(Reason::WaitsForPromises { of: missing });
+            return Some(replica::unfence(view, document).unwrap_or_else(waits));
+        }
+    };
+    if document.paused {
+        let node = document.primary.clone();
+        let waits = || Decision::wait(Reason::Paused { node });
+        return Some(replica::unfence(view, document).unwrap_or_else(waits));
+    }
+    let candidate = candidate(view, document, running, &promises);
+    if candidate != view.me {
+        return Some(Decision::wait(Reason::WaitsForCandidate {
+            node: candidate,
+        }));
+    }
+    let failovers = recent(view, document);
+    if failovers >= view.timing.budget {
+        return Some(Decision::wait(Reason::BudgetSpent { failovers }));
+    }
+    Some(take_over(view, document, running, &promises))
+}
+
+/// The promise of every member for this revision, or who is missing.
+fn promises<'a>(
+    view: &'a View,
+    document: &'a Document,
+    own: &'a Promise,
+) -> Result<Vec<(&'a NodeName, &'a Promise)>, Vec<NodeName>> {
+    let mut given = Vec::new();
+    let mut missing = Vec::new();
+    for (node, stamp) in &document.in_sync {
+        let promise = if *node == view.me {
+            Some(own)
+        } else {
+            view.peers
+                .get(node)
+                .and_then(|peer| peer.report.promise.as_ref())
+        };
+        match promise.filter(|p| p.rev == document.rev && p.stamp == *stamp) {
+            Some(promise) => given.push((node, promise)),
+            None => missing.push(node.clone()),
+        }
+    }
+    let vouches = document.in_sync.contains_key(&view.me);
+    if missing.is_empty() && vouches {
+        Ok(given)
+    } else {
+        Err(missing)
+    }
+}
+
+/// Of those that hold most, the one to take over: there, able to apply, of the highest priority.
+fn candidate(
+    view: &View,
+    document: &Document,
+    running: &Running,
+    promises: &[(&NodeName, &Promise)],
+) -> NodeName {
+    let holds_most = |promise: &Promise| {
+        promises
+            .iter()
+            .all(|(_, other)| promise.received.covers(&other.received))
+    };
+    let able = |node: &NodeName| {
+        let running = if *node == view.me {
+            Some(running)
+        } else {
+            view.fresh(node).and_then(|report| report.server.running())
+        };
+        running.is_some_and(|r| r.health.is_ok() && !matches!(r.applying, Applying::Failed(_)))
+    };
+    let priority = |node: &NodeName| document.members.get(node).map_or(0, |m| m.priority);
+    promises
+        .iter()
+        .filter(|(_, promise)| holds_most(promise))
+        .map(|(node, _)| *node)
+        .max_by_key(|node| {
+            (
+                able(node),
+                priority(node),
+                std::cmp::Reverse((*node).clone()),
+            )
+        })
+        .unwrap_or(&view.me)
+        .clone()
+}
+
+fn recent(view: &View, document: &Document) -> usize {
+    document
+        .strain
+        .iter()
+        .filter(|at| view.wall.saturating_sub(**at) < 3_600)
+        .count()
+}
+
+fn take_over(
+    view: &View,
+    document: &Document,
+    running: &Running,
+    promises: &[(&NodeName, &Promise)],
+) -> Decision {
+    if !running.is_drained() {
+        return drains(running);
+    }
+    let from = document.primary.clone();
+    let suspicion = suspicion::suspicion(view, document).unwrap_or(Suspicion::Silent { ms: 0 });
+    let reason = Reason::TakesOver {
+        from: from.clone(),
+        suspicion: suspicion.clone(),
+    };
+    let change = Change {
+        kind: ChangeKind::Failover,
+        from,
+        to: view.me.clone(),
+        at: view.wall,
+        reason: suspicion.to_string(),
+    };
+    let mine = running.holds();
+    let mut next = document.with_primary(view.data, mine.clone(), change);
+    next.in_sync = promises
+        .iter()
+        .filter(|(node, promise)| **node != view.me && promise.received.same_as(&mine))
+        .map(|(node, promise)| ((*node).clone(), promise.stamp))
+        .collect();
+    next.strain.push(view.wall);
+    Decision::swap(next, Intent::Promote, reason)
+}
+
+fn drains(running: &Running) -> Decision {
+    match &running.applying {
+        Applying::Failed(error) => Decision::wait(Reason::ApplyStopped {
+            error: error.clone(),
+        }),
+        _ => Decision::wait(Reason::Drains {
+            missing: running.applied.missing_from(&running.received),
+        }),
+    }
+}
+
+/// The operator's `failover --to`.
+fn by_order(view: &View, document: &Document, running: &Running, accept_loss: bool) -> Decision {
+    let refuse = |why: String| {
+        Decision::one(
+            Action::EndWish(Some(why.clone())),
+            Reason::WishRefused { why },
+        )
+    };
+    if suspicion::is_well(view, document) {
+        let primary = &document.primary;
+        return refuse(format!(
+            "{primary} is well: use `mainstay switchover --to {}`",
+            view.me
+        ));
+    }
+    let promise = view
+        .memory
+        .promise
+        .as_ref()
+        .filter(|promise| promise.rev == document.rev);
+    let Some(promise) = promise else {
+        let reason = Reason::Suspects {
+            node: document.primary.clone(),
+            suspicion: Suspicion::OperatorsWord,
+        };
+        let promise = Some(document.rev);
+        return Decision::one(Action::StopReceiving { promise }, reason);
+    };
+    match promises(view, document, promise) {
+        Ok(promises) if candidate(view, document, running, &promises) == view.me => {
+            return take_over(view, document, running, &promises);
+        }
+        _ if accept_loss => {}
+        Ok(_) => return refuse("another member holds more: name that one".into()),
+        Err(missing) if missing.is_empty() => {
+            return refuse(format!(
+                "{} went on alone, so this node may lack acknowledged writes; \
+                 `--accept-loss` takes over without them",
+                document.primary
+            ));
+        }
+        Err(missing) => {
+            let names: Vec<_> = missing.iter().map(NodeName::as_str).collect();
+            return refuse(format!(
+                "acknowledged writes may be held by {} only; `--accept-loss` takes over without them",
+                names.join(", ")
+            ));
+        }
+    }
+    force(view, document, running)
+}
+
+fn force(view: &View, document: &Document, running: &Running) -> Decision {
+    if running.receiving != Receiving::Stopped || !running.is_drained() {
+        return drains(running);
+    }
+    let known = view
+        .peers
+        .values()
+        .filter_map(|peer| peer.report.server.running())
+        .map(Running::holds)
+        .fold(running.holds(), |all, position| all.joined(&position));
+    let missing = running.holds().missing_from(&known);
+    let change = Change {
+        kind: ChangeKind::Forced,
+        from: document.primary.clone(),
+        to: view.me.clone(),
+        at: view.wall,
+        reason: format!("the operator's word; at least {missing} known transactions lost"),
+    };
+    let next = document.with_primary(view.data, running.holds(), change);
+    Decision::swap(next, Intent::Force, Reason::ForcedFailover { missing })
+}

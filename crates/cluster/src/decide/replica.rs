@@ -1,0 +1,218 @@
+//! The duties of a node that the ledger does not name primary.
+
+use super::suspicion::{is_well, suspicion};
+use super::{Decision, deposed, failover};
+use crate::{
+    Action, Applying, Containment, Document, Intent, Mark, Mode, Reason, Receiving, Running,
+    Server, Source, StartAs, View, Wish, contained,
+};
+
+pub(super) fn decide(view: &View, document: &Document) -> Decision {
+    if let Some(Wish::Switchover { .. }) = &view.wish {
+        return switchover_is_over(view, document);
+    }
+    match &view.server {
+        Server::NoData => deposed::clone(view, document, "it has no data"),
+        Server::Stopped => stopped(view, document),
+        Server::Running(running) => self::running(view, document, running),
+        Server::Unseen | Server::Busy(_) => Decision::wait(Reason::LooksAtItsServer),
+    }
+}
+
+fn switchover_is_over(view: &View, document: &Document) -> Decision {
+    let handed_over = document
+        .last_change
+        .as_ref()
+        .is_some_and(|change| change.from == view.me);
+    if handed_over {
+        return Decision::one(Action::EndWish(None), Reason::WishDone);
+    }
+    let why = format!("{} is not the primary: {} is", view.me, document.primary);
+    Decision::one(
+        Action::EndWish(Some(why.clone())),
+        Reason::WishRefused { why },
+    )
+}
+
+fn stopped(view: &View, document: &Document) -> Decision {
+    match view.mark {
+        Mark::Opened { epoch } if !view.is_vouching_member(document) => {
+            let actions = vec![
+                Action::Renounce(Mark::Rewound { epoch }),
+                Action::Start(StartAs::Destructive),
+            ];
+            Decision::steps(actions, Reason::Rewinds { epoch })
+        }
+        Mark::Rewound { epoch } => Decision::one(
+            Action::Start(StartAs::Destructive),
+            Reason::Rewinds { epoch },
+        ),
+        Mark::Opened { .. } | Mark::Clean => {
+            Decision::one(Action::Start(StartAs::Ordinary), Reason::StartsAsReplica)
+        }
+    }
+}
+
+fn running(view: &View, document: &Document, running: &Running) -> Decision {
+    let streams = running.receiving == Receiving::Streaming;
+    let follows = running
+        .source
+        .as_ref()
+        .is_some_and(|source| source.node == document.primary && source.epoch == document.epoch);
+    if follows && streams && view.mark != Mark::Clean {
+        return Decision::one(Action::SetMark(Mark::Clean), Reason::MarkCleared);
+    }
+    if let Mark::Opened { epoch } = view.mark
+        && !view.is_vouching_member(document)
+    {
+        let mut actions: Vec<_> = view.admissions.keys().cloned().map(Action::Cut).collect();
+        actions.push(Action::Kill);
+        return Decision::steps(actions, Reason::Deposed { epoch });
+    }
+    if !view.admissions.is_empty() {
+        let actions = view.admissions.keys().cloned().map(Action::Cut).collect();
+        return Decision::steps(
+            actions,
+            Reason::Deposed {
+                epoch: document.epoch,
+            },
+        );
+    }
+    if running.salvage {
+        return Decision::one(Action::Salvage, Reason::Salvages);
+    }
+    match contained(document, view.followed, &running.holds()) {
+        Containment::Contained => {}
+        Containment::Beyond(cut) => return deposed::beyond(view, document, running, cut),
+        Containment::Unknown => {
+            return deposed::clone(
+                view,
+                document,
+                "it was away for too many changes of primary",
+            );
+        }
+    }
+    failover::decide(view, document, running)
+        .or_else(|| fence(view, document, running))
+        .unwrap_or_else(|| follow(view, document, running))
+}
+
+/// Suspicion and waking.
+fn fence(view: &View, document: &Document, running: &Running) -> Option<Decision> {
+    let member = document.in_sync.contains_key(&view.me);
+    if !member {
+        return None;
+    }
+    if let Some(suspicion) = suspicion(view, document)
+        && view.is_vouching_member(document)
+    {
+        let node = document.primary.clone();
+        if document.paused {
+            return Some(Decision::wait(Reason::Paused { node }));
+        }
+        let promise = Some(document.rev);
+        let reason = Reason::Suspects { node, suspicion };
+        return Some(Decision::one(Action::StopReceiving { promise }, reason));
+    }
+    let woke_fenced = view.memory.woke.is_none_or(|(rev, _)| rev >= document.rev);
+    if !woke_fenced {
+        return None;
+    }
+    if running.receiving != Receiving::Stopped {
+        return Some(Decision::one(
+            Action::StopReceiving { promise: None },
+            Reason::WakesFenced,
+        ));
+    }
+    if !view.is_vouching_member(document) {
+        return Some(Decision::wait(Reason::WaitsToBeTakenOut));
+    }
+    Some(unfence(view, document).unwrap_or_else(|| Decision::wait(Reason::WakesFenced)))
+}
+
+/// The way out of the fence, when the primary is well.
+pub(super) fn unfence(view: &View, document: &Document) -> Option<Decision> {
+    let node = document.primary.clone();
+    is_well(view, document).then(|| {
+        Decision::swap(
+            document.bumped(),
+            Intent::Unfence,
+            Reason::ReturnsTo { node },
+        )
+    })
+}
+
+fn follow(view: &View, document: &Document, running: &Running) -> Decision {
+    let wanted = Source {
+        node: document.primary.clone(),
+        epoch: document.epoch,
+        mode: wanted_mode(view, document),
+    };
+    let node = wanted.node.clone();
+    if running.source.as_ref() == Some(&wanted) {
+        match (&running.receiving, &running.applying) {
+            (Receiving::Refused, _) => {
+                return deposed::clone(
+                    view,
+                    document,
+                    "its primary no longer has what it asks for",
+                );
+            }
+            (Receiving::Streaming, Applying::Running) => {
+                return Decision::wait(Reason::Replicates { from: node });
+            }
+            (Receiving::Connecting, Applying::Running) => {
+                let lost = suspicion(view, document).is_some();
+                if lost && document.in_sync.is_empty() {
+                    return Decision::wait(Reason::NobodyMayPromote { node });
+                }
+                return Decision::wait(Reason::Connects { to: node });
+            }
+            _ => {}
+        }
+    }
+    if let Applying::Failed(error) = &running.applying {
+        if document.in_sync.contains_key(&view.me) {
+            return Decision::wait(Reason::ApplyStopped {
+                error: error.clone(),
+            });
+        }
+        return deposed::clone(view, document, &format!("it cannot apply: {error}"));
+    }
+    if running.receiving != Receiving::Stopped {
+        let reason = Reason::Follows {
+            node,
+            epoch: document.epoch,
+        };
+        return Decision::one(Action::StopReceiving { promise: None }, reason);
+    }
+    if !running.is_drained() {
+        let missing = running.applied.missing_from(&running.received);
+        return Decision::wait(Reason::Drains { missing });
+    }
+    let mut actions = Vec::new();
+    if running.semi_sync || !running.read_only {
+        actions.push(Action::Demote);
+    }
+    actions.push(Action::Follow(wanted));
+    Decision::steps(
+        actions,
+        Reason::Follows {
+            node,
+            epoch: document.epoch,
+        },
+    )
+}
+
+/// Sync when the ledger names this node with its present ids, or its primary is about to.
+fn wanted_mode(view: &View, document: &Document) -> Mode {
+    let far = document
+        .members
+        .get(&view.me)
+        .is_some_and(|member| member.far);
+    let growing = view.fresh(&document.primary).is_some_and(|report| {
+        report.confirmed == Some(document.epoch) && report.growing.as_ref() == Some(&view.me)
+    });
+    let sync = !far && (view.is_vouching_member(document) || growing);
+    if sync { Mode::Sync } else { Mode::Async }
+}

@@ -1,0 +1,146 @@
+//! Going on without members that are lost. Cut all of them; note the end of the binlog; wait until
+//! a remaining member holds it; one swap takes them out. Only then may semi-sync be switched off.
+
+use std::collections::BTreeSet;
+
+use wire::gtid::Position;
+
+use super::Decision;
+use crate::{
+    Action, Applying, Document, Durability, EndOf, Intent, Loss, Mode, NodeName, Reason, Receiving,
+    Server, Stamp, View,
+};
+
+/// The next step, when there is anything to shrink.
+pub(super) fn decide(view: &View, document: &Document) -> Option<Decision> {
+    let losses: Vec<(NodeName, Loss)> = document
+        .in_sync
+        .iter()
+        .filter_map(|(node, stamp)| Some((node.clone(), loss(view, document, node, *stamp)?)))
+        .collect();
+    let cut = view
+        .memory
+        .shrink
+        .as_ref()
+        .map_or(BTreeSet::new(), |shrink| shrink.lost.clone());
+    let lost: BTreeSet<_> = losses
+        .iter()
+        .map(|(node, _)| node.clone())
+        .chain(cut.iter().cloned())
+        .collect();
+    if lost.is_empty() {
+        return None;
+    }
+    let nobody_left = document.in_sync.keys().all(|node| lost.contains(node));
+    if nobody_left && document.durability == Durability::Strict && cut.is_empty() {
+        return Some(Decision::wait(Reason::StrictWaits));
+    }
+    match &view.memory.shrink {
+        Some(shrink) if shrink.lost == lost => Some(take_out(view, document, &lost, &shrink.end)),
+        _ => {
+            let mut actions: Vec<_> = lost.iter().cloned().map(Action::Cut).collect();
+            actions.push(Action::NoteEnd(EndOf::Shrink(lost)));
+            Some(Decision::steps(actions, Reason::Shrinks { lost: losses }))
+        }
+    }
+}
+
+fn take_out(
+    view: &View,
+    document: &Document,
+    lost: &BTreeSet<NodeName>,
+    end: &Position,
+) -> Decision {
+    let mut next = document.bumped();
+    next.in_sync.retain(|node, _| !lost.contains(node));
+    if next.in_sync.is_empty() {
+        if document.durability == Durability::Strict {
+            return Decision::wait(Reason::StrictWaits);
+        }
+    } else if !next
+        .in_sync
+        .keys()
+        .any(|node| holds(view, document, node, end))
+    {
+        return Decision::wait(Reason::ShrinkWaits { end: end.clone() });
+    }
+    let lost = lost
+        .iter()
+        .filter(|n| document.in_sync.contains_key(n))
+        .cloned()
+        .collect();
+    Decision::swap(next, Intent::Shrink, Reason::GoesOnWithout { lost })
+}
+
+/// True when `node`, connected sync in this epoch with its present ids, has received up to `end`.
+pub(super) fn holds(view: &View, document: &Document, node: &NodeName, end: &Position) -> bool {
+    let Some(admission) = view.admissions.get(node) else {
+        return false;
+    };
+    let Some(report) = view.fresh(node) else {
+        return false;
+    };
+    let Some(running) = report.server.running() else {
+        return false;
+    };
+    let follows = running.source.as_ref().is_some_and(|source| {
+        source.node == view.me && source.epoch == document.epoch && source.mode == Mode::Sync
+    });
+    admission.connected
+        && admission.mode == Mode::Sync
+        && admission.stamp == report.stamp
+        && follows
+        && running.received.covers(end)
+}
+
+fn loss(view: &View, document: &Document, node: &NodeName, stamp: Stamp) -> Option<Loss> {
+    if !document.members.contains_key(node) {
+        return Some(Loss::NoLongerAMember);
+    }
+    let limit = view.timing.shrink;
+    let admission = view.admissions.get(node);
+    let connected = admission.is_some_and(|a| a.connected && a.mode == Mode::Sync);
+    let apart = match admission {
+        Some(admission) if !connected => view.now.saturating_sub(admission.since),
+        _ => 0,
+    };
+    let Some(report) = view
+        .fresh(node)
+        .filter(|_| view.age(node).is_some_and(|ms| ms < limit))
+    else {
+        // Why the office counts when a node was never heard: a primary that has just taken over
+        // gives its members the same time as one that has served for long.
+        let ms = view.age(node).unwrap_or(apart);
+        return (ms >= limit).then_some(Loss::Silent { ms });
+    };
+    if report.stamp != stamp {
+        return Some(Loss::OtherIds);
+    }
+    match &report.server {
+        Server::NoData | Server::Stopped => return Some(Loss::ServerDown),
+        Server::Busy(_) if !connected => return Some(Loss::ServerDown),
+        Server::Unseen | Server::Busy(_) => {}
+        Server::Running(running) => {
+            if !running.health.is_ok() {
+                return Some(Loss::Ill(running.health.clone()));
+            }
+            if matches!(running.applying, Applying::Failed(_))
+                || running.receiving == Receiving::Refused
+            {
+                return Some(Loss::ApplyFailed);
+            }
+            if let Some(ms) = running.lag_ms.filter(|ms| *ms >= view.timing.lag_limit) {
+                return Some(Loss::Lags { ms });
+            }
+            let behind = view
+                .written()
+                .is_some_and(|end| !running.received.covers(end));
+            let waiting = view.server.running().map_or(0, |own| own.waiting_ms);
+            if behind && connected && waiting >= 2 * limit {
+                return Some(Loss::TooSlow { ms: waiting });
+            }
+        }
+    }
+    // Why twice the limit: its agent is there and is bringing it back.
+    (apart >= 2 * limit).then_some(Loss::Disconnected { ms: apart })
+}
