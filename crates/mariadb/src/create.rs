@@ -12,7 +12,7 @@ use crate::options;
 use crate::server::Server;
 
 /// Longest time for making an empty database.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 impl Server {
     /// Makes the data directory: root by unix_socket only, no anonymous users, no test database, our accounts.

@@ -73,26 +73,25 @@ impl Server {
     }
 
     fn administrator(&self) -> Result<crate::Account> {
-        let password = match self.administrator_password()?.filter(|p| p.len() == 48) {
-            Some(password) => password,
-            None => {
-                let mut bytes = [0u8; 24];
-                getrandom::fill(&mut bytes).map_err(|e| {
-                    Error::file("get random bytes")(std::io::Error::other(e.to_string()))
-                })?;
-                let password = bytes.iter().fold(String::new(), |mut text, byte| {
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                });
-                files::make_dir(&self.settings().state_dir, 0o711)?;
-                files::write_private(&self.password_file(), &password)?;
-                password
-            }
-        };
+        let kept = self.administrator_password()?.filter(|p| p.len() == 48);
+        let password = kept.map_or_else(|| self.make_password(), Ok)?;
         Ok(crate::Account {
             user: ADMINISTRATOR.to_owned(),
             password,
         })
+    }
+
+    fn make_password(&self) -> Result<String> {
+        let mut bytes = [0u8; 24];
+        getrandom::fill(&mut bytes)
+            .map_err(|e| Error::file("get random bytes")(std::io::Error::other(e.to_string())))?;
+        let mut password = String::with_capacity(48);
+        for byte in bytes {
+            let _ = write!(password, "{byte:02x}");
+        }
+        files::make_dir(&self.settings().state_dir, 0o711)?;
+        files::write_private(&self.password_file(), &password)?;
+        Ok(password)
     }
 
     /// Our accounts with their rights.
@@ -227,7 +226,7 @@ impl Server {
         }
         let accounts = self.accounts().await?;
         let reachable =
-            |a: &&AccountProof| !(a.user == "root" && a.host == "localhost") && !a.is_local_only();
+            |a: &&AccountProof| (a.user != "root" || a.host != "localhost") && !a.is_local_only();
         let is_strong = |a: &&AccountProof| strong.contains(&(a.user.clone(), a.host.clone()));
         Ok(accounts
             .iter()

@@ -5,25 +5,35 @@
 //! refuses what can never be right (the relay-log trap, a false acknowledgement).
 
 mod account;
+mod activity;
 mod create;
+mod drift;
 mod error;
+mod events;
 mod files;
 mod grants;
 mod lifecycle;
 mod options;
 mod process;
 mod relay;
+mod replication;
+mod role;
 mod server;
 mod settings;
 mod sql;
+mod status;
 mod version;
 
 pub use account::Account;
+pub use activity::{Activity, Work};
+pub use drift::{Drift, Remedy};
 pub use error::{Error, Result};
 pub use grants::{ADMINISTRATOR, AccountProof};
 pub use lifecycle::StartAs;
 pub use process::Exit;
+pub use role::SemiSync;
 pub use server::Server;
 pub use settings::Settings;
 pub use sql::{Rows, Sql, column, identifier, named, quote};
+pub use status::{Apply, Failure, Receiving, Source, Status};
 pub use version::Version;

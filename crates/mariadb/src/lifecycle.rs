@@ -259,20 +259,15 @@ impl Server {
         };
         let failed = |error: io::Error| Error::file(format!("send {name} to MariaDB"))(error);
         process.signal(signal).map_err(failed)?;
-        match process.ended_within(limit).await.map_err(failed)? {
-            Some(exit) => {
-                self.set_process(None);
-                Ok(exit)
-            }
-            None => {
-                let state = process.state();
-                Err(Error::StillThere {
-                    pid: process.pid,
-                    state,
-                    signal: name,
-                    limit,
-                })
-            }
+        if let Some(exit) = process.ended_within(limit).await.map_err(failed)? {
+            self.set_process(None);
+            return Ok(exit);
         }
+        Err(Error::StillThere {
+            pid: process.pid,
+            state: process.state(),
+            signal: name,
+            limit,
+        })
     }
 }

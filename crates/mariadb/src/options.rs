@@ -13,7 +13,7 @@ pub(crate) struct Enforced {
     pub(crate) name: &'static str,
     /// Value in the file.
     pub(crate) value: &'static str,
-    /// What `@@global.name` shows; `None` when there is no such variable or its value changes with the role.
+    /// What SHOW GLOBAL VARIABLES shows; `None` when there is no such variable or its value changes with the role.
     pub(crate) shown: Option<&'static str>,
     /// True when SET GLOBAL changes it while replication runs.
     pub(crate) dynamic: bool,
@@ -52,22 +52,22 @@ pub(crate) const ENFORCED: &[Enforced] = &[
     // Durable at commit: acknowledged means on disk here.
     dynamic("sync_binlog", "1", "1"),
     dynamic("innodb_flush_log_at_trx_commit", "1", "1"),
-    fixed("innodb_doublewrite", "ON", "1"),
+    fixed("innodb_doublewrite", "ON", "ON"),
     fixed("innodb_force_recovery", "0", "0"),
     // One history, comparable by GTID, rewindable by row images.
-    fixed("log_bin", "binlog", "1"),
-    fixed("log_slave_updates", "ON", "1"),
+    fixed("log_bin", "binlog", "ON"),
+    fixed("log_slave_updates", "ON", "ON"),
     dynamic("binlog_format", "ROW", "ROW"),
     dynamic("binlog_row_image", "FULL", "FULL"),
-    dynamic("gtid_strict_mode", "ON", "1"),
+    dynamic("gtid_strict_mode", "ON", "ON"),
     dynamic("gtid_domain_id", "0", "0"),
-    fixed("encrypt_binlog", "OFF", "0"),
+    fixed("encrypt_binlog", "OFF", "OFF"),
     fixed("slave_skip_errors", "OFF", "OFF"),
     dynamic("slave_exec_mode", "STRICT", "STRICT"),
     // Relay log: in GTID mode it is thrown away anyway, so no fsync for each event.
     initial("relay_log", "relay"),
-    fixed("relay_log_recovery", "ON", "1"),
-    dynamic("relay_log_purge", "ON", "1"),
+    fixed("relay_log_recovery", "ON", "ON"),
+    dynamic("relay_log_purge", "ON", "ON"),
     dynamic("sync_relay_log", "10000", "10000"),
     // Why: a serial replica needs minutes to drain; these change only while replication is stopped.
     fixed("slave_parallel_mode", "optimistic", "optimistic"),
@@ -80,14 +80,14 @@ pub(crate) const ENFORCED: &[Enforced] = &[
         "AFTER_SYNC",
         "AFTER_SYNC",
     ),
-    dynamic("rpl_semi_sync_master_wait_no_slave", "ON", "1"),
+    dynamic("rpl_semi_sync_master_wait_no_slave", "ON", "ON"),
     dynamic(
         "rpl_semi_sync_master_timeout",
         "18446744073709551615",
         "18446744073709551615",
     ),
     dynamic("rpl_semi_sync_slave_kill_conn_timeout", "1", "1"),
-    dynamic("rpl_semi_sync_slave_delay_master", "OFF", "0"),
+    dynamic("rpl_semi_sync_slave_delay_master", "OFF", "OFF"),
     initial("rpl_semi_sync_master_enabled", "OFF"),
     initial("rpl_semi_sync_slave_enabled", "OFF"),
     // Starts closed.
@@ -96,7 +96,7 @@ pub(crate) const ENFORCED: &[Enforced] = &[
     initial("event_scheduler", "OFF"),
     // Reached only through our gateways and tunnels.
     initial("bind_address", "127.0.0.1"),
-    fixed("skip_name_resolve", "ON", "1"),
+    fixed("skip_name_resolve", "ON", "ON"),
     initial("proxy_protocol_networks", "127.0.0.1"),
     dynamic("extra_max_connections", "32", "32"),
 ];

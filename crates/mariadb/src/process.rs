@@ -139,6 +139,10 @@ impl Process {
         let Some(handle) = self.open()? else {
             return Ok(Exit::Unknown);
         };
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe to call; an `OwnedFd` stays open and the same"
+        )]
         let handle = AsyncFd::with_interest(handle, Interest::READABLE)?;
         handle.readable().await?.retain_ready();
         Ok(self.reap())
