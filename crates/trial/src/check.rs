@@ -4,6 +4,7 @@
 mod image;
 mod judge;
 mod verdict;
+mod violation;
 
 use std::{
     path::PathBuf,
@@ -14,12 +15,15 @@ use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 
 pub use image::Image;
 pub use judge::judge;
-pub use verdict::{Verdict, Violation};
+pub use verdict::Verdict;
+pub use violation::Violation;
 
 use crate::{Error, History, Result};
 
 /// How long one direct connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// One data node's database, reached as its administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,16 @@ impl Database {
             result = self.connect_as(&user).await;
         }
         result
+    }
+
+    /// Connects, trying again until then: the server may just be starting.
+    async fn connect_until(&self, until: Instant) -> Result<Conn> {
+        loop {
+            match self.connect().await {
+                Err(_) if Instant::now() < until => tokio::time::sleep(LOOK).await,
+                result => return result,
+            }
+        }
     }
 
     async fn connect_as(&self, user: &str) -> Result<Conn> {
@@ -88,14 +102,14 @@ impl Default for Limits {
 /// # Errors
 /// A database cannot be reached or read.
 pub async fn examine(history: &History, databases: &[Database], limits: Limits) -> Result<Verdict> {
+    let until = Instant::now() + limits.equal;
     let mut connections = Vec::new();
     for database in databases {
-        connections.push((database.node.as_str(), database.connect().await?));
+        connections.push((database.node.as_str(), database.connect_until(until).await?));
     }
-    let until = Instant::now() + limits.equal;
     let mut positions = positions(&mut connections).await?;
     while positions.windows(2).any(|pair| pair[0] != pair[1]) && Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(LOOK).await;
         positions = self::positions(&mut connections).await?;
     }
     let mut images = Vec::new();

@@ -111,8 +111,9 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // Deleting a namespace takes its end of the cable, and with it the other end.
-        for node in &self.nodes {
+        for (at, node) in self.nodes.iter().enumerate() {
+            // Why first: the kernel takes a namespace's cable away some time after the namespace.
+            let _ = ip(&["link", "del", &format!("{}v{at}", self.base)]);
             let _ = ip(&["netns", "del", &format!("{}-{node}", self.base)]);
         }
         let _ = ip(&["link", "del", &self.bridge()]);

@@ -11,7 +11,8 @@ use std::{
 
 use super::{
     image::{Image, Key},
-    verdict::{Verdict, Violation},
+    verdict::Verdict,
+    violation::Violation,
 };
 use crate::{History, Kind, Operation, Outcome, load::ACCOUNT_START};
 
