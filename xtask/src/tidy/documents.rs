@@ -9,6 +9,8 @@ use crate::finding::Finding;
 use crate::metadata::Member;
 
 const DECISIONS: &str = "docs/decisions/";
+/// How a path of this tree begins.
+const ROOTS: &[&str] = &["crates/", "xtask/", "docs/", "packaging/"];
 const PARTS_OF_A_DECISION: &[&str] = &[
     "Status:",
     "## Context",
@@ -23,6 +25,7 @@ pub(crate) fn check(files: &[File], members: &[Member]) -> Vec<Finding> {
     let places = places(files);
     for file in files.iter().filter(|file| file.has_extension("md")) {
         findings.extend(check_links(file, &places));
+        findings.extend(check_paths(file, &places));
     }
     findings.extend(check_map(files, members));
     findings.extend(check_decisions(files));
@@ -53,6 +56,22 @@ fn check_links(file: &File, places: &BTreeSet<PathBuf>) -> Vec<Finding> {
             if !places.contains(&normal(&directory.join(path))) {
                 let text = format!("`{target}` leads nowhere");
                 findings.push(Finding::at(&file.path, number, "link", text));
+            }
+        }
+    }
+    findings
+}
+
+/// Paths in backticks, which people follow by hand.
+fn check_paths(file: &File, places: &BTreeSet<PathBuf>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, line) in file.lines() {
+        for quoted in line.split('`').skip(1).step_by(2) {
+            let is_path = ROOTS.iter().any(|root| quoted.starts_with(root));
+            let is_pattern = quoted.contains(['*', ' ', '…', '<']) || quoted.contains("NNNN");
+            if is_path && !is_pattern && !places.contains(Path::new(quoted.trim_end_matches('/'))) {
+                let text = format!("`{quoted}` does not exist");
+                findings.push(Finding::at(&file.path, number, "path", text));
             }
         }
     }
@@ -144,6 +163,18 @@ mod tests {
             rules(&[File::planted("docs/a.md", "see [b](b.md)\n")], &[]),
             ["link"]
         );
+    }
+
+    #[test]
+    fn check_when_quoted_path_does_not_exist_then_found() {
+        let text = "`crates/a/` and `crates/a/b.rs`, not `crates/a/c.rs` or `crates/*/d.rs`\n";
+        let files = [
+            File::planted("A.md", text),
+            File::planted("crates/a/b.rs", ""),
+        ];
+        let findings = check(&files, &[]);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].text.contains("c.rs"));
     }
 
     #[test]
