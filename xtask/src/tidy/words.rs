@@ -133,7 +133,10 @@ mod tests {
                 rules("docs/guide/a.md", &format!("The {word}s are gone.\n")),
                 ["words"]
             );
-            assert_eq!(rules("a.rs", &format!("let {word}_host = 1;\n")), ["words"]);
+            assert_eq!(
+                rules("a.rs", &format!("let {word}_address = 1;\n")),
+                ["words"]
+            );
         }
     }
 
