@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::frame::{self, Answer, MAX_OPENING, Opening, Purpose};
+use crate::frame::{self, Answer, Failure, MAX_OPENING, Opening, Purpose};
 use crate::lane::Lane;
 use crate::registry::Registry;
 use crate::socket::{PATIENT, PROMPT, Socket};
@@ -195,14 +197,27 @@ impl Endpoint {
 /// Sends the opening and waits until it is accepted.
 async fn ask(stream: &mut Stream, opening: &Opening) -> Result<()> {
     let peer = stream.peer().to_owned();
-    let talk = async {
-        frame::write_json(stream, opening, MAX_OPENING).await?;
-        frame::read_json(stream, MAX_OPENING).await
-    };
-    match talk.await {
+    match converse(stream, opening, MAX_OPENING).await {
         Ok(Answer::Accepted) => Ok(()),
         Ok(Answer::Refused(reason)) => Err(Error::Refused { peer, reason }),
         Err(failure) => Err(failure.with(&peer)),
+    }
+}
+
+/// Writes the opening and reads the reply.
+pub(crate) async fn converse<S, T>(
+    stream: &mut S,
+    opening: &Opening,
+    limit: usize,
+) -> Result<T, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: DeserializeOwned,
+{
+    match frame::write_json(stream, opening, MAX_OPENING).await {
+        // Why: a server that refuses us closes its side; the reason may still be there to be read.
+        Ok(()) | Err(Failure::Io(_)) => frame::read_json(stream, limit).await,
+        Err(failure) => Err(failure),
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<String> {
 }
 
 /// The error for a file that does not hold what it should.
-pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> Error {
+pub(crate) fn corrupt(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::Corrupt {
         path: path.to_path_buf(),
         reason: reason.to_string(),

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::certificate::Fingerprint;
-use crate::frame::{self, MAX_OPENING, Opening, Purpose};
+use crate::endpoint::converse;
+use crate::frame::{self, Opening, Purpose};
+use crate::gate::Slot;
 use crate::socket::Socket;
 use crate::token_store::Claim;
 use crate::{
@@ -29,7 +31,7 @@ const SERVICE: &str = "join";
 /// Answers hold certificates and the payload.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// A handler that takes longer than this to decide is given up.
-const DECISION_LIMIT: Duration = Duration::from_secs(60);
+const DECISION_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a node needs to let others in.
 #[derive(Debug)]
@@ -141,11 +143,8 @@ async fn join_at(token: &Token, addr: SocketAddr, opening: &Opening) -> Result<J
         .connect(server, socket)
         .await
         .map_err(|error| session::refused_server(peer, addr, error))?;
-    let talk = async {
-        frame::write_json(&mut tls, opening, MAX_OPENING).await?;
-        frame::read_json(&mut tls, MAX_ANSWER).await
-    };
-    let reply: Reply = talk.await.map_err(|failure| failure.with(peer))?;
+    let reply = converse(&mut tls, opening, MAX_ANSWER).await;
+    let reply: Reply = reply.map_err(|failure| failure.with(peer))?;
     match reply {
         Reply::Granted(answer) => Ok(answer),
         Reply::Refused(why) => Err(why.into_error(peer)),
@@ -156,7 +155,7 @@ async fn join_at(token: &Token, addr: SocketAddr, opening: &Opening) -> Result<J
 pub(crate) async fn serve(
     endpoint: &Endpoint,
     handler: &dyn Handler,
-    (tls, from): (&mut TlsStream<Socket>, SocketAddr),
+    (tls, from, slot): (&mut TlsStream<Socket>, SocketAddr, Slot),
     opening: Opening,
 ) -> Result<(), String> {
     if opening.purpose != Purpose::Join {
@@ -164,7 +163,7 @@ pub(crate) async fn serve(
         session::refuse(tls, reason.to_owned()).await;
         return Err(reason.to_owned());
     }
-    let decided = decide(endpoint, handler, from, opening.header).await;
+    let decided = decide(endpoint, handler, (from, slot), opening.header).await;
     let refused = decided.as_ref().err().map(ToString::to_string);
     let reply = match decided {
         Ok(answer) => Reply::Granted(answer),
@@ -182,7 +181,7 @@ pub(crate) async fn serve(
 async fn decide(
     endpoint: &Endpoint,
     handler: &dyn Handler,
-    from: SocketAddr,
+    (from, slot): (SocketAddr, Slot),
     header: Value,
 ) -> Result<JoinAnswer> {
     let nonsense = |error: serde_json::Error| Error::Protocol {
@@ -201,6 +200,8 @@ async fn decide(
         (&request.name, &key),
         jiff::Timestamp::now(),
     )?;
+    // Why only now: until its token is found good a joiner stays among the unauthenticated.
+    drop(slot);
     let granted = grant(
         &desk,
         handler,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::gate::Gate;
 use crate::session::{self, Ended};
@@ -21,13 +21,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Listener {
     local: SocketAddr,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Listener {
     /// The address that is listened on (the port chosen by the kernel, when 0 was asked for).
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Closes the port and ends everything served on it; done when this returns.
+    pub async fn close(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 }
 
@@ -51,7 +57,7 @@ pub(crate) async fn open(
         endpoint,
         handler,
     });
-    let task = tokio::spawn(accept(listener, door)).abort_handle();
+    let task = tokio::spawn(accept(listener, door));
     Ok(Listener { local, task })
 }
 

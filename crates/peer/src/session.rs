@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
@@ -26,7 +27,7 @@ pub(crate) struct Ended {
     pub(crate) reason: String,
 }
 
-fn ended(who: Option<&str>, reason: impl ToString) -> Ended {
+fn ended(who: Option<&str>, reason: impl std::fmt::Display) -> Ended {
     Ended {
         who: who.map(str::to_owned),
         reason: reason.to_string(),
@@ -45,9 +46,7 @@ pub(crate) async fn serve(
         .await
         .map_err(|_| ended(None, "it did not say who it is and what it wants in time"))??;
     let Some(node) = node_of(endpoint, &tls)? else {
-        // Why the slot is kept: whoever has no certificate stays bounded until the end.
-        let served = join::serve(endpoint, handler, (&mut tls, from), opening).await;
-        drop(slot);
+        let served = join::serve(endpoint, handler, (&mut tls, from, slot), opening).await;
         return served.map_err(|reason| ended(None, reason));
     };
     drop(slot);
@@ -151,9 +150,8 @@ async fn answer_calls(
     loop {
         let mut request = match frame::read(&mut stream, room).await {
             Ok(Some(request)) => request,
-            Ok(None) => return Ok(()),
             // Why not an error: a caller that gave up, or ended, closes its connection.
-            Err(Failure::Io(_)) => return Ok(()),
+            Ok(None) | Err(Failure::Io(_)) => return Ok(()),
             Err(failure) => return Err(failure.to_string()),
         };
         let limit = request
@@ -203,10 +201,10 @@ where
 pub(crate) fn lost(peer: &str, source: io::Error) -> Error {
     let peer = peer.to_owned();
     match tls_error(&source) {
-        Some(rustls::Error::AlertReceived(alert)) => Error::CertificateRefused {
-            peer,
-            reason: format!("{alert:?}"),
-        },
+        Some(rustls::Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
+            let reason = format!("{alert:?}");
+            Error::CertificateRefused { peer, reason }
+        }
         _ => Error::Lost { peer, source },
     }
 }
@@ -232,6 +230,22 @@ pub(crate) fn refused_server(node: &str, addr: SocketAddr, source: io::Error) ->
         Some(rustls::Error::AlertReceived(_)) | None => lost(node, source),
         Some(other) => wrong(&format!("it does not speak our protocol ({other})")),
     }
+}
+
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+            | Alert::CertificateRequired
+    )
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {

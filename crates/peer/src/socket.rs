@@ -17,10 +17,12 @@ use tokio::net::TcpStream;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(3);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 const KEEPALIVE_COUNT: u32 = 3;
-/// Calls and tunnels: a peer that does not acknowledge for so long is gone.
+/// Calls: a peer that does not acknowledge for so long is gone.
 pub(crate) const PROMPT: Duration = Duration::from_secs(5);
+/// Replication tunnels: a replica whose disk stalls for a moment keeps its connection.
+pub(crate) const STEADY: Duration = Duration::from_secs(15);
 /// Byte streams: a receiver may stop reading for a while (a slow disk, a slow client).
-pub(crate) const PATIENT: Duration = Duration::from_secs(60);
+pub(crate) const PATIENT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 struct Shared {

@@ -19,7 +19,7 @@ const FILE: &str = "tokens.json";
 const VERSION: u32 = 1;
 const MAX_ATTEMPTS: u32 = 10;
 /// Expired tokens are remembered so long, to say "expired" and not "unknown".
-const MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
+const MEMORY: Duration = Duration::from_hours(30 * 24);
 const MAX_TOKENS: usize = 1000;
 
 /// Tokens issued by this node.
@@ -119,8 +119,11 @@ impl TokenStore {
             issuer: identity.node().to_owned(),
             authority: identity.authority_fingerprint(),
             kind,
-            expires: Timestamp::from_second(now.as_second() + validity.as_secs() as i64)
-                .map_err(|_| Error::MistypedToken("it would be valid for too long"))?,
+            expires: Timestamp::from_second(
+                now.as_second()
+                    .saturating_add(validity.as_secs().cast_signed()),
+            )
+            .map_err(|_| Error::MistypedToken("it would be valid for too long"))?,
             id: name::random()?,
             cluster_id: identity.cluster_id().to_owned(),
             secret: Secret(name::random()?),
@@ -259,7 +262,9 @@ fn load(path: &Path) -> Result<BTreeMap<String, Issued>> {
 }
 
 fn forget_old(tokens: &mut BTreeMap<String, Issued>, now: Timestamp) {
-    let oldest = now.as_second().saturating_sub(MEMORY.as_secs() as i64);
+    let oldest = now
+        .as_second()
+        .saturating_sub(MEMORY.as_secs().cast_signed());
     tokens.retain(|_, issued| issued.expires >= oldest);
     while tokens.len() >= MAX_TOKENS {
         let first = tokens.iter().min_by_key(|(_, issued)| issued.expires);

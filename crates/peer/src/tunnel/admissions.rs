@@ -14,7 +14,7 @@ use super::hello::{Hello, Mode};
 use super::login::{Finding, LoginWatch};
 use super::meter::Meter;
 use crate::pipe::{Tap, Until, pipe};
-use crate::socket::{PROMPT, Severer, Socket};
+use crate::socket::{STEADY, Severer, Socket};
 use crate::{Incoming, Stream};
 
 /// A server that does not accept a local connection in this time is not there.
@@ -124,16 +124,16 @@ impl Admissions {
     /// loses only the waiting.
     pub fn cut(&self, node: &str) -> impl Future<Output = ()> + Send + use<> {
         let entry = self.0.nodes().remove(node);
-        self.finish(entry.into_iter().collect())
+        self.finish(entry.as_slice())
     }
 
     /// Takes all nodes off the list, as [`Admissions::cut`] does.
     pub fn cut_all(&self) -> impl Future<Output = ()> + Send + use<> {
         let entries = std::mem::take(&mut *self.0.nodes());
-        self.finish(entries.into_values().collect())
+        self.finish(&entries.into_values().collect::<Vec<_>>())
     }
 
-    fn finish(&self, entries: Vec<Entry>) -> impl Future<Output = ()> + Send + use<> {
+    fn finish(&self, entries: &[Entry]) -> impl Future<Output = ()> + Send + use<> {
         let tunnels: Vec<_> = entries
             .iter()
             .flat_map(|entry| entry.tunnels.values().cloned())
@@ -213,13 +213,13 @@ impl Admissions {
             Err(error) => {
                 let reason = format!("the server does not accept connections: {error}");
                 self.0.note(&visit.node, |entry| {
-                    entry.last_refusal = Some(reason.clone())
+                    entry.last_refusal = Some(reason.clone());
                 });
                 return incoming.refuse(reason).await;
             }
         };
         visit.tunnel.attach(local.severer());
-        let _ = incoming.stream.socket().limit_unacknowledged(PROMPT);
+        let _ = incoming.stream.socket().limit_unacknowledged(STEADY);
         let Ok(stream) = incoming.accept().await else {
             return;
         };

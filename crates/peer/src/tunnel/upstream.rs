@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::hello::Hello;
 use super::meter::Meter;
 use crate::pipe::{Tap, Until, pipe};
-use crate::socket::{PROMPT, Severer, Socket};
+use crate::socket::{STEADY, Severer, Socket};
 use crate::{Endpoint, Error, Result, tunnel};
 
 /// Opening a tunnel takes no longer, else the local connection is reset and the server tries again.
@@ -45,7 +45,7 @@ pub struct UpstreamState {
     pub bytes: (u64, u64),
     /// When the primary's server last sent something.
     pub last_from_primary: Option<Instant>,
-    /// When and why a tunnel last could not be opened or was refused, since the target was set.
+    /// When and why a tunnel last was refused, not opened or lost, since the target was set.
     pub last_refusal: Option<(Instant, String)>,
 }
 
@@ -110,10 +110,10 @@ impl Upstream {
         if let Some(mut old) = running.take() {
             old.shared.sever_all();
             old.task.abort();
+            self.publish(Shared::default());
             // Why: the port is closed for certain only when its task is gone.
             let _ = (&mut old.task).await;
         }
-        self.publish(Shared::default());
         let Some(target) = target else { return Ok(()) };
         let failed = |source| Error::Listen {
             addr: self.listen,
@@ -248,7 +248,7 @@ async fn accept(listener: TcpListener, port: Arc<Port>) {
 
 impl Port {
     async fn serve(self: Arc<Self>, tcp: TcpStream) {
-        let Ok(mut local) = Socket::new(tcp, PROMPT) else {
+        let Ok(mut local) = Socket::new(tcp, STEADY) else {
             return;
         };
         let Some(stay) = self.shared.enter(local.severer()) else {
@@ -282,7 +282,7 @@ impl Port {
             peer: target.node.clone(),
             source,
         };
-        stream.socket().limit_unacknowledged(PROMPT).map_err(lost)?;
+        stream.socket().limit_unacknowledged(STEADY).map_err(lost)?;
         if !stay.connect(stream.severer()) {
             stream.abort();
             return Ok(());
