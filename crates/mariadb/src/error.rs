@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wire::gtid::Position;
+use wire::gtid::{Gtid, Position};
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -182,6 +182,26 @@ pub enum Error {
     /// It replicates from nobody.
     #[error("the server is not set up as a replica")]
     NotAReplica,
+    /// The bytes of a clone stopped short or were not what they should be.
+    #[error("the stream of the clone is not usable: {0}")]
+    StreamBroken(String),
+    /// Nothing outside the server can read it.
+    #[error("log `{0}` is encrypted")]
+    LogEncrypted(PathBuf),
+    /// Transactions between the server's position and its relay log are nowhere.
+    #[error("the relay log goes on with {next}, the server is at `{after}`")]
+    RelayLogGap {
+        /// What the server has or could have.
+        after: Position,
+        /// The next transaction in the files.
+        next: Gtid,
+    },
+    /// Its data can be made right only by a copy of another server's.
+    #[error("a clone is needed: {why}")]
+    NeedsClone {
+        /// What stands against less.
+        why: String,
+    },
 }
 
 fn text_of(code: u32, text: &str) -> String {

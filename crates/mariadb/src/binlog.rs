@@ -1,0 +1,17 @@
+//! Reads binlog and relay log files on disk, event by event and transaction by transaction.
+//!
+//! It decodes only what deciding needs (GTIDs, kinds of events, names of tables, checksums); turning
+//! events into statements is left to `mariadb-binlog`. Reading blocks: call it from a blocking thread.
+//! Next: `event.rs` (one event), `group.rs` (one transaction), `scan.rs` (a row of files).
+
+mod event;
+mod group;
+mod index;
+mod scan;
+
+pub(crate) use group::{Contents, Group};
+pub(crate) use index::{covered_start, files_of};
+pub(crate) use scan::scan;
+
+#[cfg(test)]
+pub(crate) use group::Place;

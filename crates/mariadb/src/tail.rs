@@ -1,0 +1,87 @@
+//! The tail: transactions in a server's binlog beyond the position at which the cluster went on without it.
+//!
+//! `errant` names them, `save_tail` writes them to a file that people can read and a server can execute, `rewind`
+//! takes them out of the data where that is certain (`judge.rs`, `rewind.rs`); otherwise a clone is needed.
+
+mod judge;
+mod rewind;
+mod save;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wire::gtid::{Gtid, Position};
+
+use crate::backup::blocking;
+use crate::binlog::{self, Group};
+use crate::error::{Error, Result};
+use crate::server::Server;
+
+pub use judge::Verdict;
+pub use save::TailSummary;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Limit: more than this is no tail; one that long is cloned.
+const GROUPS_LIMIT: usize = 100_000;
+
+/// What stands in the binlog beyond a position.
+pub(crate) struct Tail {
+    /// Binlog files from the first of these transactions on.
+    pub(crate) files: Vec<PathBuf>,
+    /// The transactions, oldest first; `start.file` counts in `files`.
+    pub(crate) groups: Vec<Group>,
+}
+
+impl Server {
+    /// Transactions in this server's binlog beyond `cut` that none of `writers` (the server ids that were
+    /// primary since the cut) has written: nobody else will ever have them. Oldest first.
+    pub async fn errant(&self, cut: &Position, writers: &[u32]) -> Result<Vec<Gtid>> {
+        let tail = self.tail(cut).await?;
+        Ok(tail.groups.iter().map(|group| group.id).filter(|id| !writers.contains(&id.server)).collect())
+    }
+
+    /// Reads the binlog files beyond `cut`.
+    pub(crate) async fn tail(&self, cut: &Position) -> Result<Tail> {
+        let database_dir = self.settings().database_dir.clone();
+        let cut = cut.clone();
+        blocking(move || {
+            let files = binlog::files_of(&database_dir.join("binlog.index"), &database_dir)?;
+            read(files, &cut)
+        })
+        .await
+    }
+}
+
+/// Blocks.
+fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
+    let Some(from) = binlog::covered_start(&files, cut)? else {
+        if files.is_empty() {
+            return Ok(Tail { files, groups: Vec::new() });
+        }
+        return Err(Error::NeedsClone { why: format!("its binlog no longer reaches back to `{cut}`") });
+    };
+    files.drain(..from);
+    let mut groups = Vec::new();
+    let mut is_too_long = false;
+    let end = binlog::scan(&files, &mut |group: Group| {
+        if group.id.sequence > cut.sequence(group.id.domain) {
+            is_too_long |= groups.len() >= GROUPS_LIMIT;
+            if !is_too_long {
+                groups.push(group);
+            }
+        }
+    })?;
+    if is_too_long {
+        return Err(Error::NeedsClone { why: format!("more than {GROUPS_LIMIT} transactions are beyond `{cut}`") });
+    }
+    if let Some(damage) = end.damage {
+        let why = format!("its binlog `{}` is damaged at {}: {}", damage.file.display(), damage.offset, damage.why);
+        return Err(Error::NeedsClone { why });
+    }
+    let first = groups.first().map_or(0, |group| group.start.file);
+    files.drain(..first);
+    for group in &mut groups {
+        group.start.file -= first;
+    }
+    Ok(Tail { files, groups })
+}

@@ -1,0 +1,166 @@
+//! Writes a tail to a file: readable (rows as comments), and executable by a server on which it is to be put back.
+//! The ids are taken out of what is executed: put back elsewhere, the transactions are new ones.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use wire::gtid::{Gtid, Position};
+
+use super::judge::{self, Verdict};
+use super::Tail;
+use crate::backup::blocking;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::server::Server;
+use crate::tool::{self, LastWords};
+
+const DECODER: &str = "mariadb-binlog";
+/// Ends of the statements in mariadb-binlog's output that give a transaction its old id.
+const IDENTITY: [&[u8]; 3] = [b"SET @@session.gtid_domain_id=", b"SET @@session.server_id=", b"SET @@session.gtid_seq_no="];
+
+/// What a saved tail holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailSummary {
+    /// The file.
+    pub file: PathBuf,
+    /// Number of transactions.
+    pub transactions: u64,
+    /// The first and the last of them.
+    pub range: Option<(Gtid, Gtid)>,
+    /// Their ids, oldest first.
+    pub gtids: Vec<Gtid>,
+    /// Tables whose rows they change, as `schema.table`.
+    pub tables: Vec<String>,
+    /// Whether `rewind` can take them out, as far as the log tells; `rewind` also looks at the tables.
+    pub verdict: Verdict,
+}
+
+impl Server {
+    /// Directory in which saved tails are kept.
+    pub fn saved_tails_dir(&self) -> PathBuf {
+        self.settings().state_dir.join("saved-tails")
+    }
+
+    /// Writes the transactions beyond `cut` to `name` (no path) in the directory of saved tails; only we can read it. The
+    /// file is whole and on disk when this returns. Changes nothing in the server, which need not run.
+    pub async fn save_tail(&self, cut: &Position, name: &str) -> Result<TailSummary> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(is_plain) {
+            return Err(Error::setting("name of the tail", "letters, digits and `-_.` are needed"));
+        }
+        let tail = self.tail(cut).await?;
+        let dir = self.saved_tails_dir();
+        disk::make_private_dir(&dir)?;
+        let file = dir.join(name);
+        let unfinished = disk::beside(&file, ".new");
+        let summary = summary(&tail, file.clone());
+        let mut child = None;
+        if let Some(first) = tail.groups.first() {
+            let arguments = ["--verbose".to_owned(), format!("--start-position={}", first.start.offset)];
+            let mut started = self.decoder(&arguments, &tail.files)?.spawn().map_err(Error::file("run `mariadb-binlog`"))?;
+            let words = started.stderr.take().map(LastWords::listen);
+            child = Some((started, words));
+        }
+        let output = child.as_mut().and_then(|(child, _)| child.stdout.take());
+        let output = output.map(|out| out.into_owned_fd().map(File::from)).transpose();
+        let output = output.map_err(Error::file("read from `mariadb-binlog`"))?;
+        let (head, path) = (head(&summary, cut), unfinished.clone());
+        blocking(move || write(&path, &head, output)).await?;
+        if let Some((mut child, words)) = child {
+            let status = child.wait().await.map_err(Error::file("run `mariadb-binlog`"))?;
+            let log = match words {
+                Some(words) => words.text().await,
+                None => String::new(),
+            };
+            tool::check(DECODER, status, log)?;
+        }
+        blocking(move || disk::rename(&unfinished, &file)).await?;
+        Ok(summary)
+    }
+}
+
+fn summary(tail: &Tail, file: PathBuf) -> TailSummary {
+    let gtids: Vec<Gtid> = tail.groups.iter().map(|group| group.id).collect();
+    let tables: BTreeSet<_> = tail.groups.iter().flat_map(|group| &group.contents.tables).collect();
+    TailSummary {
+        file,
+        transactions: gtids.len() as u64,
+        range: gtids.first().copied().zip(gtids.last().copied()),
+        gtids,
+        tables: tables.iter().map(|(schema, table)| format!("{schema}.{table}")).collect(),
+        verdict: judge::judge(&tail.groups),
+    }
+}
+
+/// Comments that tell a person what this is. Names of tables come from a log: no line of them may end the comment.
+fn head(summary: &TailSummary, cut: &Position) -> String {
+    let plain = |text: String| text.replace(|c: char| c.is_control(), "?");
+    let mut lines = vec![
+        format!("{} transactions that this server had beyond `{cut}`, where the cluster went on without it.", summary.transactions),
+        "Nobody else has them. To put them back on a primary, after reading them: mariadb --binary-mode < FILE".to_owned(),
+        "The rows are shown as comments behind each BINLOG statement.".to_owned(),
+    ];
+    if let Some((first, last)) = summary.range {
+        lines.push(format!("From {first} to {last}."));
+    }
+    lines.extend(summary.tables.iter().map(|table| format!("Table {table}")));
+    lines.into_iter().map(|line| format!("-- {}\n", plain(line))).collect()
+}
+
+/// Blocks until the program has written everything.
+fn write(path: &Path, head: &str, output: Option<File>) -> Result<()> {
+    let doing = || format!("write `{}`", path.display());
+    let work = || {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = BufWriter::new(file);
+        file.write_all(head.as_bytes())?;
+        if let Some(output) = output {
+            copy_without_identity(output, &mut file)?;
+        }
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+    };
+    work().map_err(Error::file(doing()))
+}
+
+fn copy_without_identity(from: impl Read, to: &mut impl Write) -> std::io::Result<()> {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if from.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if !gives_identity(&line) {
+            to.write_all(&line)?;
+        }
+    }
+}
+
+/// Lines such as `/*M!100001 SET @@session.gtid_seq_no=27*//*!*/;`.
+fn gives_identity(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"/*M!100001 ").or_else(|| line.strip_prefix(b"/*!100001 ")) else {
+        return false;
+    };
+    let Some(value) = IDENTITY.iter().find_map(|name| rest.strip_prefix(*name)) else { return false };
+    let end = value.iter().position(|b| !b.is_ascii_digit()).unwrap_or(value.len());
+    value[end..].trim_ascii_end() == b"*//*!*/;"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_statements_of_identity_are_left_out() {
+        let text = "-- x\n/*M!100001 SET @@session.gtid_domain_id=0*//*!*/;\n/*M!100001 SET @@session.server_id=1*//*!*/;\n\
+                    /*M!100001 SET @@session.gtid_seq_no=27*//*!*/;\nSTART TRANSACTION\n/*!*/;\nINSERT 'SET @@session.gtid_seq_no=1'\n";
+        let mut out = Vec::new();
+        copy_without_identity(text.as_bytes(), &mut out).unwrap();
+        let expected = "-- x\nSTART TRANSACTION\n/*!*/;\nINSERT 'SET @@session.gtid_seq_no=1'\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
