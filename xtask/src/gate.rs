@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::metadata;
+use crate::metadata::{self, Member};
 use crate::{dependencies, documents, packages, process, tidy};
 
 struct Step {
@@ -60,6 +60,9 @@ const STEPS: &[Step] = &[
         run: documents::check,
     },
 ];
+
+/// The crate whose tests are the stories.
+const STORIES: &str = "e2e";
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -202,15 +205,43 @@ fn tests() -> Result<()> {
 
 fn stories() -> Result<()> {
     let metadata = metadata::read()?;
-    process::run(
-        &mut build(&["build", "--quiet", "--package", "mainstay", "--locked"])?,
-        20 * MINUTE,
-    )?;
-    let program = Path::new(&metadata.target_dir).join("debug/mainstay");
-    let mut test = build(&["test", "--no-fail-fast", "--package", "e2e", "--locked"])?;
-    test.env("MAINSTAY_BIN", program)
-        .args(["--", "--test-threads", "1"]);
+    let mut program = build(&["build", "--quiet", "--package", "mainstay", "--locked"])?;
+    process::run(&mut program, 20 * MINUTE)?;
+    let selected = select_stories(&metadata.members);
+    let mut compile = build(&["test", "--quiet", "--no-run", "--locked"])?;
+    process::run(compile.args(&selected), 20 * MINUTE)?;
+    let mut test = build(&["test", "--no-fail-fast", "--locked"])?;
+    test.args(&selected).args(["--", "--test-threads", "1"]);
+    test.env(
+        "MAINSTAY_BIN",
+        Path::new(&metadata.target_dir).join("debug/mainstay"),
+    );
     process::run(&mut test, 40 * MINUTE)
+}
+
+/// The arguments that make cargo run the stories and nothing else.
+///
+/// Why: with `--package e2e` alone cargo would choose other features for shared libraries and
+/// build half of them a second time; selecting its test binaries by name avoids that.
+fn select_stories(members: &[Member]) -> Vec<String> {
+    let own: Vec<&String> = members
+        .iter()
+        .filter(|member| member.name == STORIES)
+        .flat_map(|member| &member.test_targets)
+        .collect();
+    let others = members.iter().filter(|member| member.name != STORIES);
+    let is_shared = others
+        .flat_map(|member| &member.test_targets)
+        .any(|name| own.contains(&name));
+    if own.is_empty() || is_shared {
+        return vec!["--package".to_owned(), STORIES.to_owned()];
+    }
+    let named = own
+        .into_iter()
+        .flat_map(|name| ["--test".to_owned(), name.clone()]);
+    std::iter::once("--workspace".to_owned())
+        .chain(named)
+        .collect()
 }
 
 /// A cargo command; on a cold tree without incremental data, which only a second build repays.
@@ -275,6 +306,26 @@ mod tests {
         let error = conclude(&steps, &results, Duration::ZERO).unwrap_err();
         assert_eq!(error.to_string(), "failed: lints");
         assert!(conclude(&steps, &results[..1], Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn select_stories_when_names_are_their_own_then_only_those_binaries() {
+        let member = |name: &str, tests: &[&str]| Member {
+            name: name.to_owned(),
+            test_targets: tests.iter().map(ToString::to_string).collect(),
+            ..Member::default()
+        };
+        let apart = [
+            member("e2e", &["failover", "rejoin"]),
+            member("peer", &["it"]),
+        ];
+        assert_eq!(
+            select_stories(&apart),
+            ["--workspace", "--test", "failover", "--test", "rejoin"]
+        );
+        let shared = [member("e2e", &["it"]), member("peer", &["it"])];
+        assert_eq!(select_stories(&shared), ["--package", "e2e"]);
+        assert_eq!(select_stories(&[member("e2e", &[])]), ["--package", "e2e"]);
     }
 
     #[test]

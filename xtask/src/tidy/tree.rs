@@ -1,4 +1,5 @@
-//! The files of the project: what git tracks or would track, or without git everything but `target`.
+//! The files of the project: what git tracks or would track, or without git everything but what it
+//! and cargo keep there.
 
 use std::fs;
 use std::path::Path;
@@ -85,11 +86,8 @@ fn tests_begin(text: &str) -> usize {
 /// # Errors
 /// When the directory or git cannot be read.
 pub(crate) fn read(root: &Path) -> Result<Vec<File>> {
-    let mut paths = if root.join(".git").exists() {
-        tracked(root)?
-    } else {
-        walked(root)?
-    };
+    // Why: git may be missing, or refuse a checkout that belongs to another user.
+    let mut paths = tracked(root).or_else(|_| walked(root))?;
     paths.sort();
     paths.dedup();
     let mut files = Vec::new();
@@ -136,7 +134,7 @@ fn walked(root: &Path) -> Result<Vec<String>> {
                 continue;
             };
             if path.is_dir() && !path.is_symlink() {
-                if relative != Path::new("target") {
+                if ![Path::new("target"), Path::new(".git")].contains(&relative) {
                     pending.push(path);
                 }
             } else {
@@ -167,11 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn walked_when_target_exists_then_it_is_left_out() {
+    fn read_when_git_cannot_tell_then_target_and_git_are_left_out() {
         let root = std::env::temp_dir().join(format!("tidy-walk-{}", std::process::id()));
         fs::create_dir_all(root.join("target/debug")).unwrap();
         fs::create_dir_all(root.join("src")).unwrap();
         fs::write(root.join("target/debug/x"), "x").unwrap();
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::write(root.join(".git/config"), "x").unwrap();
         fs::write(root.join("src/a.rs"), "//! A.\n").unwrap();
         let files = read(&root).unwrap();
         fs::remove_dir_all(&root).unwrap();
