@@ -66,11 +66,6 @@ pub(super) struct Grouping {
 }
 
 impl Grouping {
-    /// True when a group has begun and not ended.
-    pub(super) fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
     /// Takes one event; gives the group that it completes.
     pub(super) fn add(&mut self, file: usize, event: &Event) -> Option<Group> {
         match event.kind {

@@ -23,8 +23,6 @@ pub(crate) struct Damage {
 pub(crate) struct ScanEnd {
     /// Set when the files could not be read to their end.
     pub(crate) damage: Option<Damage>,
-    /// The last transaction is only partly there.
-    pub(crate) is_torn: bool,
 }
 
 /// Shows `visit` every whole transaction of `files`, in order. Blocks.
@@ -32,10 +30,7 @@ pub(crate) fn scan(files: &[PathBuf], visit: &mut dyn FnMut(Group)) -> Result<Sc
     let mut grouping = Grouping::default();
     for (number, path) in files.iter().enumerate() {
         let failed = |e| Error::file(format!("read log `{}`", path.display()))(e);
-        let damaged = |offset, why| ScanEnd {
-            damage: Some(Damage { file: path.clone(), offset, why }),
-            is_torn: true,
-        };
+        let damaged = |offset, why| ScanEnd { damage: Some(Damage { file: path.clone(), offset, why }) };
         let Some(mut reader) = EventReader::open(path).map_err(failed)? else {
             return Ok(damaged(0, "it does not start as a log does"));
         };
@@ -56,5 +51,5 @@ pub(crate) fn scan(files: &[PathBuf], visit: &mut dyn FnMut(Group)) -> Result<Sc
             }
         }
     }
-    Ok(ScanEnd { damage: None, is_torn: grouping.is_open() })
+    Ok(ScanEnd::default())
 }
