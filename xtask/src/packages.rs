@@ -1,7 +1,6 @@
 //! The Debian packages that tests and the demonstration need, installed without starting services.
 //! As the administrator they are installed; as anyone else the one command to type is printed.
 
-use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -45,9 +44,14 @@ const POLICY: &str =
 /// # Errors
 /// When packages are missing and we may not or cannot install them.
 pub(crate) fn ensure(wanted: &[&str]) -> Result<()> {
-    let missing = missing(wanted)?;
+    let listing = listing(wanted)?;
+    let missing = missing_in(&listing, wanted);
     if missing.is_empty() {
-        println!("{} packages installed", wanted.len());
+        let server = version_in(&listing, "mariadb-server").unwrap_or("unknown");
+        println!(
+            "{} packages installed; mariadb-server {server}",
+            wanted.len()
+        );
         return Ok(());
     }
     if !process::is_root() {
@@ -67,30 +71,37 @@ fn command_to_type(missing: &[String]) -> String {
     )
 }
 
-fn missing(wanted: &[&str]) -> Result<Vec<String>> {
+/// One line for each known package: status, name, version.
+fn listing(wanted: &[&str]) -> Result<String> {
     // Why: the status is non-zero as soon as one name is unknown, so it says nothing here.
     let output = Command::new("dpkg-query")
         .args([
             "--show",
             "--showformat",
-            "${db:Status-Status} ${Package}\\n",
+            "${db:Status-Status} ${Package} ${Version}\\n",
         ])
         .args(wanted)
         .output()
         .context("start `dpkg-query`: tests and the demonstration run on Debian or a derivative")?;
-    Ok(missing_in(&String::from_utf8_lossy(&output.stdout), wanted))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn missing_in(listing: &str, wanted: &[&str]) -> Vec<String> {
-    let installed: BTreeSet<&str> = listing
-        .lines()
-        .filter_map(|line| line.strip_prefix("installed "))
-        .collect();
+    let is_missing = |name: &&&str| version_in(listing, name).is_none();
     wanted
         .iter()
-        .filter(|name| !installed.contains(*name))
+        .filter(is_missing)
         .map(ToString::to_string)
         .collect()
+}
+
+/// The version of an installed package.
+fn version_in<'a>(listing: &'a str, name: &str) -> Option<&'a str> {
+    let mut words = listing
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let line = words.find(|words| words.len() == 3 && words[..2] == ["installed", name])?;
+    line.last().copied()
 }
 
 fn install(missing: &[String]) -> Result<()> {
@@ -174,7 +185,7 @@ mod tests {
 
     #[test]
     fn missing_when_only_configuration_is_left_then_package_is_missing() {
-        let listing = "installed zstd\nconfig-files procps\nnot-installed sysbench\n";
+        let listing = "installed zstd 1.5\nconfig-files procps 4.0\nnot-installed sysbench \n";
         assert_eq!(
             missing_in(listing, &["zstd", "procps", "sysbench", "php"]),
             ["procps", "sysbench", "php"]

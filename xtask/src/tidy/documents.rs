@@ -25,7 +25,13 @@ pub(crate) fn check(files: &[File], members: &[Member]) -> Vec<Finding> {
     let places = places(files);
     for file in files.iter().filter(|file| file.has_extension("md")) {
         findings.extend(check_links(file, &places));
-        findings.extend(check_paths(file, &places));
+        findings.extend(check_paths(file, file.lines(), &places));
+    }
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let comments = file
+            .lines()
+            .filter(|(_, line)| line.trim_start().starts_with("//"));
+        findings.extend(check_paths(file, comments, &places));
     }
     findings.extend(check_map(files, members));
     findings.extend(check_decisions(files));
@@ -63,9 +69,13 @@ fn check_links(file: &File, places: &BTreeSet<PathBuf>) -> Vec<Finding> {
 }
 
 /// Paths in backticks, which people follow by hand.
-fn check_paths(file: &File, places: &BTreeSet<PathBuf>) -> Vec<Finding> {
+fn check_paths<'a>(
+    file: &File,
+    lines: impl Iterator<Item = (usize, &'a str)>,
+    places: &BTreeSet<PathBuf>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (number, line) in file.lines() {
+    for (number, line) in lines {
         for quoted in line.split('`').skip(1).step_by(2) {
             let is_path = ROOTS.iter().any(|root| quoted.starts_with(root));
             let is_pattern = quoted.contains(['*', ' ', '…', '<']) || quoted.contains("NNNN");
@@ -175,6 +185,10 @@ mod tests {
         let findings = check(&files, &[]);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].text.contains("c.rs"));
+        let source = "// See `docs/a.md`.\nlet x = \"`docs/b.md`\";\n";
+        let findings = check(&[File::planted("crates/a/b.rs", source)], &[]);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].text.contains("docs/a.md"));
     }
 
     #[test]
