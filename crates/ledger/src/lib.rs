@@ -4,6 +4,8 @@
 //! the embedded Raft backend ([`Raft`]); a bucket or etcd backend is another file beside `raft/`
 //! that passes the checks in `contract`. Start reading at `register.rs`.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
 mod raft;
 mod reach;

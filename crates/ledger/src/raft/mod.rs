@@ -1,80 +1,200 @@
-//! The embedded Raft backend. openraft's types stay inside this folder.
+//! The embedded Raft backend: the agents keep the register among themselves. openraft does the
+//! consensus, redb the disk, the caller's transport the network. Its generics stay in this folder.
+//!
+//! `client` reads and swaps, `serve` answers other nodes, `pulse` keeps or seeks the lead,
+//! `reconcile` changes the members; `store`, `disk`, `machine` and `state` are what is kept.
+//! openraft logs every step it takes: silence the tracing target `openraft` below `error`.
+
+mod caller;
+mod change;
+mod client;
+mod disk;
+mod format;
+mod inner;
+mod machine;
+mod message;
+mod peers;
+mod plan;
+mod pulse;
+mod reconcile;
+mod serve;
+mod state;
+mod store;
+mod timing;
+mod transport;
+mod types;
+mod voter;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
-
-use crate::{Error, Reach, Record, Register, Result, Swap};
-
-mod change;
-mod timing;
-mod transport;
-mod voter;
+use openraft::error::{InitializeError, RaftError};
+use tokio::sync::{Mutex, watch};
+use tokio::task::AbortHandle;
 
 pub use change::Change;
 pub use timing::Timing;
 pub use transport::Transport;
 pub use voter::{Identity, Voter};
 
-/// The register kept by the agents themselves.
+use self::caller::{Caller, Lines};
+use self::disk::{Disk, Loaded};
+use self::inner::Inner;
+use self::machine::Machine;
+use self::store::{LogStore, Store};
+use self::types::{Core, Member};
+use crate::{Error, Reach, Record, Register, Result, Swap};
+
+/// How long a founding may take; it needs only this node's disk.
+const FOUND_LIMIT: Duration = Duration::from_secs(10);
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// The register kept by the agents themselves. Cheap to share behind an `Arc`.
 pub struct Raft {
-    watch: watch::Receiver<Option<Record>>,
+    inner: Arc<Inner>,
+    pulse: AbortHandle,
+    memory: Mutex<reconcile::Memory>,
 }
 
 impl Raft {
-    /// Opens this node's part of the ledger.
-    #[expect(clippy::unused_async, reason = "the signature comes first")]
+    /// Opens or creates this node's part of the ledger in `dir` and begins to take part: as what
+    /// it was before, or as nobody until it founds the ledger or the leader lets it in.
+    ///
+    /// Errors: the store belongs to another node or cluster or a newer version, is open in another
+    /// process, or the disk fails; the timing contradicts itself.
     pub async fn open(
         dir: &Path,
         me: Identity,
         transport: Arc<dyn Transport>,
         timing: Timing,
     ) -> Result<Self> {
-        let _ = (dir, me, transport, timing);
-        Err(Error::Stopped)
+        timing.config(&me.cluster)?;
+        let (dir, owner) = (dir.to_path_buf(), me.clone());
+        let opened = tokio::task::spawn_blocking(move || Disk::open(&dir, &owner)).await;
+        let (disk, loaded) = opened.map_err(|_| Error::Stopped)??;
+        Self::start(disk, loaded, me, transport, timing).await
     }
 
-    /// Founds the ledger with this node as its only voter.
-    #[expect(clippy::unused_async, reason = "the signature comes first")]
+    async fn start(
+        disk: Disk,
+        loaded: Loaded,
+        me: Identity,
+        transport: Arc<dyn Transport>,
+        timing: Timing,
+    ) -> Result<Self> {
+        let config = Arc::new(timing.config(&me.cluster)?);
+        let store = Arc::new(Store::new(disk, loaded));
+        let caller = Arc::new(Caller::new(me, timing, transport));
+        let (show, shown) = watch::channel(None);
+        let machine = Machine::new(Arc::clone(&store), show);
+        let lines = Lines(Arc::clone(&caller));
+        let log = LogStore(Arc::clone(&store));
+        let core = Core::new(caller.me.node, config, lines, log, machine).await;
+        let core = core.map_err(|error| Error::StoreFailed(error.to_string()))?;
+        let inner = Arc::new(Inner::new(core, store, caller, shown));
+        let pulse = tokio::spawn(pulse::run(Arc::clone(&inner))).abort_handle();
+        Ok(Self {
+            inner,
+            pulse,
+            memory: Mutex::default(),
+        })
+    }
+
+    /// Founds the ledger with this node as its only voter; `me` must be this node.
+    ///
+    /// Errors: this node has founded or joined a ledger before, or its disk fails.
     pub async fn found(&self, me: Voter) -> Result<()> {
-        let _ = me;
-        Err(Error::Stopped)
+        let Voter {
+            name,
+            address,
+            witness,
+            ..
+        } = me;
+        let member = Member {
+            name,
+            address,
+            witness,
+            store: self.inner.store.id,
+        };
+        let members = BTreeMap::from([(self.inner.me(), member)]);
+        match self.inner.core.initialize(members).await {
+            Ok(()) => {}
+            Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {
+                return Err(Error::FoundedAlready);
+            }
+            Err(RaftError::APIError(error)) => return Err(Error::Members(error.to_string())),
+            Err(RaftError::Fatal(fatal)) => {
+                return Err(Error::StoreFailed(self.inner.lost(&fatal)));
+            }
+        }
+        self.inner.read(FOUND_LIMIT).await.map(|_| ())
     }
 
-    /// Answers a call from another node.
-    #[expect(clippy::unused_async, reason = "the signature comes first")]
+    /// Whether this node has founded or joined a ledger, now or before a restart.
+    pub fn is_member(&self) -> bool {
+        self.inner.last_log().is_some()
+    }
+
+    /// Answers a call from another node. The caller of this has made sure that it comes from a
+    /// node of this cluster; whatever the bytes are, the answer is some bytes and never a panic.
     pub async fn handle(&self, request: &[u8]) -> Vec<u8> {
-        request.to_vec()
+        self.inner.handle(request).await
     }
 
-    /// Brings the ledger's members closer to those wanted.
-    #[expect(clippy::unused_async, reason = "the signature comes first")]
+    /// Brings the ledger's members one step closer to `wanted`. To be called about every second,
+    /// on every node; only the leader acts.
+    ///
+    /// Voters are one, or an odd number from three on; a node that joins listens until it runs, is
+    /// up to date and a third can vote; of an even number one keeps listening. A witness is
+    /// preferred as voter and is handed the lead once it has been steady for `Timing::settle`.
+    /// A node whose store was replaced stops voting and joins anew.
+    ///
+    /// Errors: the step was not agreed on; the store failed.
     pub async fn reconcile(&self, wanted: BTreeMap<u64, Voter>) -> Result<Change> {
-        let _ = wanted;
-        Err(Error::Stopped)
+        let Ok(mut memory) = self.memory.try_lock() else {
+            return Ok(Change::Waiting("an earlier change is under way".into()));
+        };
+        reconcile::reconcile(&self.inner, &mut memory, &wanted).await
     }
 
-    /// Stops taking part.
-    #[expect(clippy::unused_async, reason = "the signature comes first")]
-    pub async fn stop(&self) {}
+    /// Stops taking part and closes the store. A leader that stops is replaced as if it had died.
+    pub async fn stop(&self) {
+        self.pulse.abort();
+        // Why: openraft waits for its core, which waits for the disk, which may hang.
+        let _ = tokio::time::timeout(STOP_LIMIT, self.inner.core.shutdown()).await;
+        let store = Arc::clone(&self.inner.store);
+        let _ = tokio::task::spawn_blocking(move || store.disk.close()).await;
+    }
+}
+
+impl Drop for Raft {
+    fn drop(&mut self) {
+        self.pulse.abort();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let core = self.inner.core.clone();
+            runtime.spawn(async move { core.shutdown().await });
+        }
+    }
 }
 
 #[async_trait]
 impl Register for Raft {
     async fn read(&self, limit: Duration) -> Result<Option<Record>> {
-        let _ = limit;
-        Err(Error::Stopped)
+        self.inner.read(limit).await
     }
-    async fn swap(&self, _: Option<u64>, _: Record, _: Duration) -> Swap {
-        Swap::Undecided
+
+    async fn swap(&self, expected: Option<u64>, next: Record, limit: Duration) -> Swap {
+        self.inner.swap(expected, next, limit).await
     }
+
     fn watch(&self) -> watch::Receiver<Option<Record>> {
-        self.watch.clone()
+        self.inner.shown.clone()
     }
+
     fn reach(&self) -> Reach {
-        Reach::default()
+        self.inner.reach()
     }
 }

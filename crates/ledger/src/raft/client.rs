@@ -1,0 +1,330 @@
+//! Reads and swaps from any node: here if this node leads, else at the leader, and when the way to
+//! the leader is cut through another member. What is not known for certain is said to be unknown.
+
+use std::time::{Duration, Instant};
+
+use openraft::error::{ClientWriteError, RaftError};
+
+use super::inner::Inner;
+use super::message::{Answer, Call, Refusal};
+use super::types::{Member, Proposal, Verdict};
+use crate::{Error, Record, Result, Swap};
+
+/// How one attempt of a swap ended.
+pub(crate) enum Try {
+    /// It was applied with this verdict.
+    Decided(Verdict),
+    /// It was not proposed and never will be.
+    Not(String),
+    /// It may have been proposed.
+    Maybe(String),
+}
+
+/// Where an attempt goes.
+enum Route {
+    Here,
+    To {
+        id: u64,
+        member: Member,
+        relay: bool,
+    },
+    Nowhere,
+}
+
+/// The pause between two attempts, cut short when the leader changes.
+const PAUSE: Duration = Duration::from_millis(30);
+
+impl Inner {
+    /// See [`Register::read`](crate::Register::read).
+    pub(crate) async fn read(&self, limit: Duration) -> Result<Option<Record>> {
+        let end = Instant::now() + limit;
+        let mut failures = 0;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let result = match self.route(failures) {
+                Route::Here => self.read_here(left).await,
+                Route::To { id, member, relay } => {
+                    let call = Call::Read {
+                        limit_ms: millis(left),
+                        relay,
+                    };
+                    tokio::select! {
+                        result = self.read_there(id, &member, call, left) => result,
+                        () = self.leader_changes() => Err("the leader changed".into()),
+                    }
+                }
+                Route::Nowhere => Err("no leader of the ledger is known".into()),
+            };
+            let reason = match result {
+                Ok(record) => return Ok(record),
+                Err(reason) => reason,
+            };
+            if let Some(failure) = self.store.disk.failure() {
+                return Err(Error::StoreFailed(failure));
+            }
+            failures += 1;
+            if !self.pause(end).await {
+                return Err(Error::NoQuorum { limit, reason });
+            }
+        }
+    }
+
+    /// See [`Register::swap`](crate::Register::swap).
+    pub(crate) async fn swap(
+        &self,
+        expected: Option<u64>,
+        record: Record,
+        limit: Duration,
+    ) -> Swap {
+        if !record.follows(expected) {
+            return Swap::Lost(None);
+        }
+        let end = Instant::now() + limit;
+        let proposal = Proposal { expected, record };
+        let (mut failures, mut may_land) = (0, false);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let tried = match self.route(failures) {
+                Route::Here => self.swap_here(proposal.clone(), left).await,
+                Route::To { id, member, relay } => {
+                    let limit_ms = millis(left);
+                    let call = Call::Swap {
+                        proposal: proposal.clone(),
+                        limit_ms,
+                        relay,
+                    };
+                    tokio::select! {
+                        tried = self.swap_there(id, &member, call, left) => tried,
+                        () = self.leader_changes() => Try::Maybe("the leader changed".into()),
+                    }
+                }
+                Route::Nowhere => Try::Not("no leader of the ledger is known".into()),
+            };
+            match tried {
+                Try::Decided(verdict) => return conclude(verdict, &proposal, may_land),
+                Try::Maybe(why) => {
+                    tracing::debug!(%why, rev = proposal.record.rev, "swap without an answer");
+                    may_land = true;
+                }
+                Try::Not(_) => {}
+            }
+            failures += 1;
+            if self.store.disk.failure().is_some() || !self.pause(end).await {
+                return Swap::Undecided;
+            }
+        }
+    }
+
+    /// Reads as the leader.
+    pub(crate) async fn read_here(&self, limit: Duration) -> Result<Option<Record>, String> {
+        match tokio::time::timeout(limit, self.core.ensure_linearizable()).await {
+            Ok(Ok(_)) => Ok(self.shown.borrow().clone()),
+            Ok(Err(RaftError::Fatal(fatal))) => Err(self.lost(&fatal)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no majority answered in time".into()),
+        }
+    }
+
+    /// Reads at the leader, on behalf of a node that cannot reach it.
+    pub(crate) async fn read_at_leader(&self, limit: Duration) -> Result<Option<Record>, String> {
+        let (id, member) = self.other_leader()?;
+        let call = Call::Read {
+            limit_ms: millis(limit),
+            relay: false,
+        };
+        self.read_there(id, &member, call, limit).await
+    }
+
+    /// Swaps on behalf of another node, at the leader if `relay` allows it.
+    pub(crate) async fn swap_for(&self, proposal: Proposal, limit: Duration, relay: bool) -> Try {
+        if self.leads() || !relay {
+            return self.swap_here(proposal, limit).await;
+        }
+        match self.other_leader() {
+            Ok((id, member)) => {
+                let call = Call::Swap {
+                    proposal,
+                    limit_ms: millis(limit),
+                    relay: false,
+                };
+                self.swap_there(id, &member, call, limit).await
+            }
+            Err(why) => Try::Not(why),
+        }
+    }
+
+    async fn swap_here(&self, proposal: Proposal, limit: Duration) -> Try {
+        // Why: a leader cut off from the others would pile up proposals that may all land later.
+        if !self.leads() || !self.is_confirmed(self.timing().recent()) {
+            return Try::Not("this node leads no majority of the ledger's voters".into());
+        }
+        match tokio::time::timeout(limit, self.core.client_write(proposal)).await {
+            Ok(Ok(response)) => Try::Decided(response.data),
+            // Why: openraft says the same of a proposal it never took and of one that a new
+            // leader's entry replaced here, which may still live on another node.
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
+                Try::Maybe("the lead was lost".into())
+            }
+            Ok(Err(error)) => Try::Maybe(error.to_string()),
+            Err(_) => Try::Maybe("no majority answered in time".into()),
+        }
+    }
+
+    async fn read_there(
+        &self,
+        id: u64,
+        member: &Member,
+        call: Call,
+        left: Duration,
+    ) -> Result<Option<Record>, String> {
+        match self
+            .caller
+            .ask_member(id, member, call, self.patience(left))
+            .await?
+        {
+            Answer::Current(record) => Ok(record),
+            Answer::Refused(why) => Err(why.to_string()),
+            _ => Err(format!("node {id} gave an unexpected answer")),
+        }
+    }
+
+    async fn swap_there(&self, id: u64, member: &Member, call: Call, left: Duration) -> Try {
+        match self
+            .caller
+            .ask_member(id, member, call, self.patience(left))
+            .await
+        {
+            Ok(Answer::Decided(Verdict::Nothing)) => Try::Maybe("no verdict".into()),
+            Ok(Answer::Decided(verdict)) => Try::Decided(verdict),
+            Ok(Answer::Refused(Refusal::NotNow(why) | Refusal::Store(why))) => Try::Not(why),
+            Ok(Answer::Refused(why)) => Try::Not(why.to_string()),
+            Ok(Answer::Unknown(why)) | Err(why) => Try::Maybe(why),
+            Ok(_) => Try::Maybe(format!("node {id} gave an unexpected answer")),
+        }
+    }
+
+    /// How long one attempt may take: long enough for a slow disk, short enough to try another way.
+    fn patience(&self, left: Duration) -> Duration {
+        left.min(self.timing().stall.max(self.timing().call))
+    }
+
+    /// Straight to the leader first; after a failure every other attempt goes through another
+    /// member, each in turn.
+    fn route(&self, failures: usize) -> Route {
+        if self.leads() {
+            return Route::Here;
+        }
+        let leader = self.leader().filter(|id| *id != self.me());
+        let straight = failures.is_multiple_of(2);
+        if let Some(id) = leader
+            && straight
+            && let Some(member) = self.member(id)
+        {
+            return Route::To {
+                id,
+                member,
+                relay: false,
+            };
+        }
+        let members = self.members();
+        let others: Vec<_> = members
+            .nodes()
+            .filter(|(id, _)| **id != self.me() && (Some(**id) != leader || !straight))
+            .collect();
+        if others.is_empty() {
+            return Route::Nowhere;
+        }
+        let (id, member) = others[failures / 2 % others.len()];
+        Route::To {
+            id: *id,
+            member: member.clone(),
+            relay: true,
+        }
+    }
+
+    fn other_leader(&self) -> Result<(u64, Member), String> {
+        let leader = self.leader().filter(|id| *id != self.me());
+        let leader = leader.and_then(|id| Some((id, self.member(id)?)));
+        leader.ok_or_else(|| "no leader of the ledger is known".into())
+    }
+
+    /// Returns when another node (or none) leads.
+    async fn leader_changes(&self) {
+        let mut metrics = self.core.server_metrics();
+        let before = metrics.borrow_and_update().current_leader;
+        while metrics.changed().await.is_ok() {
+            if metrics.borrow_and_update().current_leader != before {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Waits before the next attempt; `false` when there is no time for one.
+    async fn pause(&self, end: Instant) -> bool {
+        let mut metrics = self.core.server_metrics();
+        metrics.mark_unchanged();
+        let left = end.saturating_duration_since(Instant::now());
+        let _ = tokio::time::timeout(left.min(PAUSE), metrics.changed()).await;
+        Instant::now() < end
+    }
+}
+
+/// What a verdict means for the caller. An earlier attempt that may still land makes "lost"
+/// certain only once the register is at the record's revision or past it.
+fn conclude(verdict: Verdict, proposal: &Proposal, may_land: bool) -> Swap {
+    match verdict {
+        Verdict::Won => Swap::Won,
+        Verdict::Lost(current) => {
+            let rev = current.as_ref().map_or(0, |record| record.rev);
+            if may_land && rev < proposal.record.rev {
+                Swap::Undecided
+            } else {
+                Swap::Lost(current)
+            }
+        }
+        Verdict::Forgotten | Verdict::Nothing => Swap::Undecided,
+    }
+}
+
+fn millis(limit: Duration) -> u64 {
+    u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposal(rev: u64) -> Proposal {
+        Proposal {
+            expected: Some(rev - 1),
+            record: Record {
+                rev,
+                nonce: 1,
+                body: vec![],
+            },
+        }
+    }
+
+    fn current(rev: u64) -> Option<Record> {
+        Some(Record {
+            rev,
+            nonce: 2,
+            body: vec![],
+        })
+    }
+
+    #[test]
+    fn lost_when_an_earlier_attempt_may_land_then_certain_only_past_the_revision() {
+        let verdict = |rev| conclude(Verdict::Lost(current(rev)), &proposal(5), true);
+        assert_eq!(verdict(3), Swap::Undecided);
+        assert_eq!(verdict(5), Swap::Lost(current(5)));
+        assert_eq!(verdict(9), Swap::Lost(current(9)));
+    }
+
+    #[test]
+    fn lost_when_no_earlier_attempt_may_land_then_certain() {
+        let swap = conclude(Verdict::Lost(None), &proposal(5), false);
+        assert_eq!(swap, Swap::Lost(None));
+    }
+}

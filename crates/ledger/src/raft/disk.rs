@@ -1,0 +1,385 @@
+//! The file of the store: a redb database that only its own thread touches, one durable commit
+//! (fsync) per job. Everybody else sees whether a flush is owed for too long or has failed; redb
+//! refuses everything after an I/O error until it is opened again, so a failure here is final.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::types::{Entry, LogId, Vote};
+use super::voter::Identity;
+use super::{format, state::State};
+use crate::{Error, Result};
+
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// The state is some kilobytes; redb would otherwise take up to 1 GiB.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// One durable change of the file.
+pub(crate) enum Write {
+    Vote(Vec<u8>),
+    Append {
+        entries: Vec<(u64, Vec<u8>)>,
+        committed: Option<Vec<u8>>,
+    },
+    Truncate {
+        from: u64,
+    },
+    Purge {
+        upto: u64,
+        mark: Vec<u8>,
+    },
+    Snapshot(Vec<u8>),
+    /// Changes nothing that matters: shows that the disk still flushes.
+    Probe,
+}
+
+/// What the file held when it was opened.
+pub(crate) struct Loaded {
+    pub(crate) store: u64,
+    pub(crate) vote: Option<Vote>,
+    pub(crate) purged: Option<LogId>,
+    pub(crate) committed: Option<LogId>,
+    pub(crate) snapshot: Option<State>,
+    pub(crate) log: BTreeMap<u64, Entry>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Owner {
+    cluster: String,
+    node: u64,
+}
+
+struct Job {
+    write: Write,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+/// Flushes that are owed, and what became of the store.
+#[derive(Default)]
+struct Ledger {
+    owed: VecDeque<Instant>,
+    flushed: Option<Instant>,
+    failure: Option<String>,
+}
+
+/// A change that is queued.
+pub(crate) struct Pending(oneshot::Receiver<Result<(), String>>);
+
+impl Pending {
+    /// Returns when the change is durable.
+    pub(crate) async fn wait(self) -> Result<(), String> {
+        self.0
+            .await
+            .unwrap_or_else(|_| Err("the store is closed".into()))
+    }
+}
+
+/// The store's thread, seen from outside.
+pub(crate) struct Disk {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+impl Disk {
+    /// Opens or creates the store in `dir`. Blocks.
+    ///
+    /// Errors: the store is another's or newer, or the disk fails.
+    pub(crate) fn open(dir: &Path, me: &Identity) -> Result<(Self, Loaded)> {
+        create_dir(dir).map_err(|error| failed("create", &error))?;
+        let path = dir.join("ledger.redb");
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(&path)
+            .map_err(|error| failed("open", &error))?;
+        // Why: without it a new file's name may not survive a power loss, its promises with it.
+        let sync = |dir: &Path| std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+        sync(dir)
+            .and_then(|()| dir.parent().map_or(Ok(()), sync))
+            .map_err(|e| failed("sync", &e))?;
+        Self::start(database, &path, me)
+    }
+
+    /// Goes on with an opened database.
+    pub(crate) fn start(database: Database, path: &Path, me: &Identity) -> Result<(Self, Loaded)> {
+        let loaded = load(&database, path, me)?;
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let (jobs, inbox) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("ledger-store".into())
+            .spawn({
+                let ledger = Arc::clone(&ledger);
+                move || work(&database, &inbox, &ledger)
+            })
+            .map_err(|error| failed("start thread", &error))?;
+        let disk = Self {
+            jobs: Mutex::new(Some(jobs)),
+            thread: Mutex::new(Some(thread)),
+            ledger,
+        };
+        Ok((disk, loaded))
+    }
+
+    /// Carries out `write` and returns when it is durable. It happens even if the caller goes away.
+    ///
+    /// Errors: the store failed, now or before, or is closed.
+    pub(crate) async fn write(&self, write: Write) -> Result<(), String> {
+        self.begin(write)?.wait().await
+    }
+
+    /// Queues `write` behind all earlier ones.
+    ///
+    /// Errors: as for [`Disk::write`].
+    pub(crate) fn begin(&self, write: Write) -> Result<Pending, String> {
+        let (done, answer) = oneshot::channel();
+        self.submit(write, done)?;
+        Ok(Pending(answer))
+    }
+
+    /// Asks for a flush without waiting, unless one is owed already.
+    pub(crate) fn probe(&self) {
+        if lock(&self.ledger).owed.is_empty() {
+            let (done, _) = oneshot::channel();
+            let _ = self.submit(Write::Probe, done);
+        }
+    }
+
+    fn submit(
+        &self,
+        write: Write,
+        done: oneshot::Sender<Result<(), String>>,
+    ) -> Result<(), String> {
+        let jobs = lock(&self.jobs);
+        let jobs = jobs.as_ref().ok_or("the store is closed")?;
+        let mut ledger = lock(&self.ledger);
+        if let Some(failure) = &ledger.failure {
+            return Err(failure.clone());
+        }
+        ledger.owed.push_back(Instant::now());
+        jobs.send(Job { write, done })
+            .map_err(|_| "the store is closed".to_string())
+    }
+
+    /// Why the store cannot be relied on now: it failed, or owes a flush for longer than `stall`.
+    pub(crate) fn trouble(&self, stall: Duration) -> Option<String> {
+        let ledger = lock(&self.ledger);
+        if let Some(failure) = &ledger.failure {
+            return Some(format!("the ledger's store failed: {failure}"));
+        }
+        let owed = ledger.owed.front()?.elapsed();
+        (owed > stall).then(|| format!("the ledger's store has not flushed for {owed:.1?}"))
+    }
+
+    /// Why the store is lost, if it is.
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.ledger).failure.clone()
+    }
+
+    /// How long ago the last flush ended; `None` before the first.
+    pub(crate) fn flushed(&self) -> Option<Duration> {
+        lock(&self.ledger).flushed.map(|at| at.elapsed())
+    }
+
+    /// Ends the thread after the jobs it has, and closes the file. Blocks; a hung disk is left alone.
+    pub(crate) fn close(&self) {
+        lock(&self.jobs).take();
+        let hung = self.trouble(Duration::from_secs(1)).is_some() && self.failure().is_none();
+        if let Some(thread) = lock(&self.thread).take()
+            && !hung
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(what: &str, error: &dyn std::error::Error) -> Error {
+    Error::StoreFailed(format!("{what}: {error}"))
+}
+
+fn create_dir(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}
+
+fn work(database: &Database, inbox: &mpsc::Receiver<Job>, ledger: &Mutex<Ledger>) {
+    while let Ok(Job { write, done }) = inbox.recv() {
+        let known = lock(ledger).failure.clone();
+        let result = match known {
+            Some(failure) => Err(failure),
+            None => carry_out(database, &write).map_err(|error| error.to_string()),
+        };
+        let mut ledger = lock(ledger);
+        ledger.owed.pop_front();
+        match &result {
+            Ok(()) => ledger.flushed = Some(Instant::now()),
+            Err(failure) => {
+                if ledger.failure.is_none() {
+                    tracing::error!(%failure, "the ledger's store failed, this node stops voting");
+                }
+                ledger.failure.get_or_insert_with(|| failure.clone());
+            }
+        }
+        drop(ledger);
+        let _ = done.send(result);
+    }
+}
+
+fn carry_out(database: &Database, write: &Write) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        let mut log = transaction.open_table(LOG)?;
+        match write {
+            Write::Vote(vote) => {
+                meta.insert("vote", &vote[..])?;
+            }
+            Write::Append { entries, committed } => {
+                for (index, entry) in entries {
+                    log.insert(index, &entry[..])?;
+                }
+                if let Some(committed) = committed {
+                    meta.insert("committed", &committed[..])?;
+                }
+            }
+            Write::Truncate { from } => log.retain_in::<u64, _>(*from.., |_, _| false)?,
+            Write::Purge { upto, mark } => {
+                log.retain_in::<u64, _>(..=*upto, |_, _| false)?;
+                meta.insert("purged", &mark[..])?;
+            }
+            Write::Snapshot(state) => {
+                meta.insert("snapshot", &state[..])?;
+            }
+            Write::Probe => {
+                meta.insert("probe", &[][..])?;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn load(database: &Database, path: &Path, me: &Identity) -> Result<Loaded> {
+    let fail = |error: redb::Error| failed("read", &error);
+    let owner = Owner {
+        cluster: me.cluster.clone(),
+        node: me.node,
+    };
+    let Some(meta) = read_meta(database).map_err(fail)? else {
+        let store = getrandom::u64().map_err(|error| Error::Random(error.to_string()))?;
+        create(database, &owner, store).map_err(|error| error.0)?;
+        return Ok(Loaded {
+            store,
+            vote: None,
+            purged: None,
+            committed: None,
+            snapshot: None,
+            log: BTreeMap::new(),
+        });
+    };
+    check_owner(&meta, path, &owner)?;
+    let get = |key: &str| meta.get(key).map(Vec::as_slice);
+    let mut log = BTreeMap::new();
+    for (index, bytes) in read_log(database).map_err(fail)? {
+        log.insert(index, format::recall(&bytes)?);
+    }
+    Ok(Loaded {
+        store: get("store")
+            .map(format::recall)
+            .transpose()?
+            .unwrap_or_default(),
+        vote: get("vote").map(format::recall).transpose()?,
+        purged: get("purged").map(format::recall).transpose()?,
+        committed: get("committed").map(format::recall).transpose()?,
+        snapshot: get("snapshot").map(format::recall).transpose()?,
+        log,
+    })
+}
+
+fn check_owner(meta: &BTreeMap<String, Vec<u8>>, path: &Path, me: &Owner) -> Result<()> {
+    let missing = || Error::StoreFailed("the store has no owner".into());
+    let found: u32 = format::recall(meta.get("format").ok_or_else(missing)?)?;
+    let path = PathBuf::from(path);
+    if found > format::STORE {
+        return Err(Error::NewerFormat {
+            path,
+            found,
+            known: format::STORE,
+        });
+    }
+    let owner: Owner = format::recall(meta.get("owner").ok_or_else(missing)?)?;
+    if owner != *me {
+        let says = |owner: &Owner| format!("node {} of cluster `{}`", owner.node, owner.cluster);
+        return Err(Error::ForeignStore {
+            path,
+            owner: says(&owner),
+            me: says(me),
+        });
+    }
+    Ok(())
+}
+
+/// Lets both kinds of error out of one function with `?`.
+struct CreateError(Error);
+
+impl<E: Into<redb::Error>> From<E> for CreateError {
+    fn from(error: E) -> Self {
+        Self(failed("create", &error.into()))
+    }
+}
+
+fn create(database: &Database, owner: &Owner, store: u64) -> Result<(), CreateError> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        transaction.open_table(LOG)?;
+        meta.insert(
+            "format",
+            &format::keep(&format::STORE).map_err(CreateError)?[..],
+        )?;
+        meta.insert("owner", &format::keep(owner).map_err(CreateError)?[..])?;
+        meta.insert("store", &format::keep(&store).map_err(CreateError)?[..])?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn read_meta(database: &Database) -> Result<Option<BTreeMap<String, Vec<u8>>>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let table = match transaction.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut meta = BTreeMap::new();
+    for row in table.iter()? {
+        let (key, value) = row?;
+        meta.insert(key.value().to_string(), value.value().to_vec());
+    }
+    Ok(Some(meta))
+}
+
+fn read_log(database: &Database) -> Result<Vec<(u64, Vec<u8>)>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let table = transaction.open_table(LOG)?;
+    let mut log = Vec::new();
+    for row in table.iter()? {
+        let (index, entry) = row?;
+        log.push((index.value(), entry.value().to_vec()));
+    }
+    Ok(log)
+}

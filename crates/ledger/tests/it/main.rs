@@ -1,0 +1,10 @@
+//! The Raft backend over an in-memory network that can be cut and slowed down.
+
+mod contract;
+mod durable;
+mod garbage;
+mod idle;
+mod leader;
+mod members;
+mod net;
+mod partition;
