@@ -39,7 +39,9 @@ pub(crate) fn check(file: &File) -> Vec<Finding> {
             let text = "a test that is switched off proves nothing: repair or remove it";
             findings.push(Finding::at(&file.path, number, "ignored-test", text));
         }
-        if SET_ASIDE.iter().any(|start| code.starts_with(start)) {
+        // Why: in tests shared by several binaries an expectation is not met in each of them.
+        let may_allow = file.is_test() && has_reason(file, number);
+        if SET_ASIDE.iter().any(|start| code.starts_with(start)) && !may_allow {
             let text = "use `expect` with a reason: it complains when it is no longer needed";
             findings.push(Finding::at(&file.path, number, "lint", text));
         }

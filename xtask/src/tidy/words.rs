@@ -105,6 +105,7 @@ fn is_sql(name: &str) -> bool {
 
 fn is_server_name(lower: &str) -> bool {
     let bare = lower.trim_start_matches(['@', '-', '_']);
+    let bare = bare.strip_prefix("global.").unwrap_or(bare);
     SERVER_NAMES.iter().any(|name| bare.starts_with(name))
 }
 
