@@ -1,0 +1,129 @@
+//! Byte streams and forwarding to a local server.
+
+use std::time::Duration;
+
+use peer::{Authority, Config, Error};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::support::{LIMIT, TestService, node, node_with, pair};
+
+#[tokio::test]
+async fn stream_when_refused_then_the_reason_arrives() {
+    let (_authority, alpha, bravo) = pair().await;
+    let refused = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "none", Value::Null, LIMIT)
+        .await;
+    match refused {
+        Err(Error::Refused { reason, .. }) => assert_eq!(reason, "no stream `none` here"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn stream_when_open_then_carries_both_ways_and_ends_cleanly() {
+    let (_authority, alpha, bravo) = pair().await;
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "echo", Value::Null, LIMIT)
+        .await;
+    let stream = opened.unwrap();
+    assert_eq!(stream.peer(), "bravo");
+    let (mut read, mut write) = tokio::io::split(stream);
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let to_send = sent.clone();
+    let writer = tokio::spawn(async move {
+        write.write_all(&to_send).await.unwrap();
+        write.shutdown().await.unwrap();
+        write
+    });
+    let mut got = Vec::new();
+    read.read_to_end(&mut got).await.unwrap();
+    writer.await.unwrap();
+    assert!(got == sent);
+}
+
+#[tokio::test]
+async fn stream_when_opened_with_a_header_then_the_service_gets_it() {
+    let (_authority, alpha, bravo) = pair().await;
+    let header = json!({ "epoch": 7 });
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "header", header.clone(), LIMIT)
+        .await;
+    let mut text = String::new();
+    opened.unwrap().read_to_string(&mut text).await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), header);
+}
+
+#[tokio::test]
+async fn stream_when_its_node_is_removed_then_cut_for_whoever_holds_it() {
+    let (_authority, alpha, bravo) = pair().await;
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "silent", Value::Null, LIMIT)
+        .await;
+    let mut stream = opened.unwrap();
+    alpha.endpoint.set_refused(["bravo".to_owned()].into());
+    let read = tokio::time::timeout(Duration::from_secs(1), stream.read_u8()).await;
+    assert!(read.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn forward_when_one_side_ends_first_then_the_other_still_delivers() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let forward_to = Some(server.local_addr().unwrap());
+    let authority = Authority::create("test").unwrap();
+    let alpha = node(&authority, "alpha").await;
+    let service = TestService {
+        forward_to,
+        ..TestService::default()
+    };
+    let bravo = node_with(&authority, "bravo", service, Config::default()).await;
+    let served = tokio::spawn(async move {
+        let (mut tcp, _) = server.accept().await.unwrap();
+        let mut question = Vec::new();
+        tcp.read_to_end(&mut question).await.unwrap();
+        tcp.write_all(&vec![9; 1_000_000]).await.unwrap();
+        question
+    });
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "sql", Value::Null, LIMIT)
+        .await;
+    let mut stream = opened.unwrap();
+    stream.write_all(b"question").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer.len(), 1_000_000);
+    assert_eq!(served.await.unwrap(), b"question");
+}
+
+#[tokio::test]
+async fn forward_when_the_server_is_down_then_the_stream_is_refused() {
+    let authority = Authority::create("test").unwrap();
+    let alpha = node(&authority, "alpha").await;
+    let forward_to = Some(
+        format!("127.0.0.1:{}", crate::support::free_port())
+            .parse()
+            .unwrap(),
+    );
+    let service = TestService {
+        forward_to,
+        ..TestService::default()
+    };
+    let bravo = node_with(&authority, "bravo", service, Config::default()).await;
+    let refused = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "sql", Value::Null, LIMIT)
+        .await;
+    match refused {
+        Err(Error::Refused { reason, .. }) => {
+            assert!(reason.contains("does not accept"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
