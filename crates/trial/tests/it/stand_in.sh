@@ -4,6 +4,9 @@
 set -eu
 [ "$1" = --config ]; config=$2; verb=$3; shift 3
 value() { sed -n "s/^$1=//p" "$config"; }
+# A starting server deletes what looks like temporary tables in its tmpdir (10.11.19), those of
+# the other servers included: each needs a directory of its own.
+export TMPDIR="$(dirname "$config")/tmp"; mkdir -p "$TMPDIR"
 if [ "$(id -u)" = 0 ]; then user=--user=root; else user=; fi
 
 make() {
@@ -20,7 +23,7 @@ make() {
   printf '%s\n' "name=$name" "address=$address" "data=$data" "database=${database:-}" \
     "port=${sql##*:}" "source=$source" > "$config"
   mariadb-install-db $user --datadir="$database" --auth-root-authentication-method=normal \
-    --skip-test-db > "$data/install.log" 2>&1
+    --skip-test-db > "$data/install.log" 2>&1 || { cat "$data/install.log" >&2; exit 1; }
 }
 
 server() {
