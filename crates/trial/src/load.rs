@@ -23,7 +23,7 @@ pub use gap::Gap;
 pub use history::{History, Kind, Operation, Outcome};
 pub(crate) use live::Counters;
 pub use live::Live;
-pub(crate) use schema::ACCOUNT_START;
+pub(crate) use schema::{ACCOUNT_START, REGISTERS};
 pub use schema::{Account, SCHEMA, prepare};
 
 use crate::{Error, Place, Result};
@@ -44,7 +44,7 @@ pub struct Gateway {
 /// How much load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// Writers at each gateway.
+    /// Writers at each gateway; 256 in all at most.
     pub writers: u32,
     /// Readers at each gateway.
     pub readers: u32,
@@ -239,8 +239,8 @@ fn serve(shared: &Arc<Shared>) -> Option<Vec<Operation>> {
     runtime.block_on(async {
         let mut clients = JoinSet::new();
         let writers = shared.plan.writers;
-        for number in 0..writers {
-            let writer = u32::try_from(shared.number).ok()? * writers + number;
+        let first = u32::try_from(shared.number).ok()?.saturating_mul(writers);
+        for writer in (first..first.saturating_add(writers)).take_while(|id| *id < REGISTERS) {
             clients.spawn(writer::run(Arc::clone(shared), writer));
         }
         for _ in 0..shared.plan.readers {

@@ -22,7 +22,7 @@ pub struct Image {
     pub transfers: BTreeMap<Key, (u32, u32, i64)>,
     /// `account`: the balance.
     pub accounts: BTreeMap<u32, i64>,
-    /// `register`: the value of each writer.
+    /// `register`: the value of each writer that has raised its own.
     pub registers: BTreeMap<u32, u64>,
     /// What `CHECKSUM TABLE` says of each table.
     pub checksums: BTreeMap<String, Option<u64>>,
@@ -65,7 +65,7 @@ impl Image {
         let accounts: Vec<(u32, i64)> = connection.query("SELECT id, balance FROM account").await?;
         self.accounts = accounts.into_iter().collect();
         let registers: Vec<(u32, u64)> = connection
-            .query("SELECT writer, value FROM register")
+            .query("SELECT writer, value FROM register WHERE value > 0")
             .await?;
         self.registers = registers.into_iter().collect();
         connection.query_drop("COMMIT").await?;

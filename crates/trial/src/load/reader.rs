@@ -47,6 +47,6 @@ async fn read(shared: &Shared, client: &mut Client, seq: u64) -> Result<Kind, Tr
     let own_first = shared.number as u64 * writers;
     let writer = u32::try_from(own_first + (seq / 2) % writers).unwrap_or(0);
     let sql = format!("SELECT value FROM register WHERE writer = {writer}");
-    let seen = client.first::<u64>(&sql).await?;
+    let seen = client.first::<u64>(&sql).await?.filter(|seen| *seen > 0);
     Ok(Kind::ReadOther { writer, seen })
 }

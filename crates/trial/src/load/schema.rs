@@ -7,6 +7,8 @@ use crate::{Database, Error, Result};
 
 /// The schema that the load owns.
 pub const SCHEMA: &str = "mainstay_trial";
+/// How many writers can have a register; a load with more gives up the rest.
+pub(crate) const REGISTERS: u32 = 256;
 /// What every account holds at the beginning.
 pub(crate) const ACCOUNT_START: i64 = 1_000;
 const USER: &str = "mainstay_trial";
@@ -88,12 +90,18 @@ async fn fill(connection: &mut Conn, account: &Account) -> mysql_async::Result<(
     for table in TABLES {
         connection.query_drop(table).await?;
     }
-    let rows: Vec<String> = (0..*accounts)
-        .map(|id| format!("({id}, {ACCOUNT_START})"))
-        .collect();
-    connection
-        .query_drop(format!("INSERT INTO account VALUES {}", rows.join(", ")))
-        .await
+    let rows = |count: u32, value: i64| {
+        let rows: Vec<String> = (0..count).map(|id| format!("({id}, {value})")).collect();
+        rows.join(", ")
+    };
+    let fill = format!(
+        "INSERT INTO account VALUES {}",
+        rows(*accounts, ACCOUNT_START)
+    );
+    connection.query_drop(fill).await?;
+    // Why filled: writers that insert neighbouring rows at the same time can deadlock.
+    let fill = format!("INSERT INTO register VALUES {}", rows(REGISTERS, 0));
+    connection.query_drop(fill).await
 }
 
 fn password() -> String {

@@ -74,7 +74,12 @@ impl Writer {
                 let floor = self.raised;
                 let sql = format!("SELECT value FROM register WHERE writer = {}", self.id);
                 let result = self.client.first::<u64>(&sql).await;
-                let seen = result.as_ref().ok().copied().flatten();
+                let seen = result
+                    .as_ref()
+                    .ok()
+                    .copied()
+                    .flatten()
+                    .filter(|seen| *seen > 0);
                 (Kind::ReadOwn { floor, seen }, result.map(drop))
             }
             _ => (Kind::Insert, self.insert(seq).await),
@@ -91,10 +96,8 @@ impl Writer {
     /// undo a later one.
     async fn raise(&mut self, seq: u64) -> Result<(), Trouble> {
         let writer = self.id;
-        let sql = format!(
-            "INSERT INTO register VALUES ({writer}, {seq}) \
-             ON DUPLICATE KEY UPDATE value = GREATEST(value, {seq})"
-        );
+        let sql =
+            format!("UPDATE register SET value = GREATEST(value, {seq}) WHERE writer = {writer}");
         self.client.execute(&sql).await?;
         self.raised = seq;
         Ok(())

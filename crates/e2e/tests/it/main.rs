@@ -1,0 +1,23 @@
+//! Stories: a whole cluster, a load, a misfortune, and the verdict on what the clients were told.
+//!
+//! They run the built program (`cargo build -p mainstay` first, or `MAINSTAY_BIN`), in network
+//! namespaces when root, else on loopback. One at a time: each is a whole cluster.
+//! `cargo test -p e2e -- --nocapture` shows one line per story.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a story tells its figures, and where its logs are when it fails"
+)]
+
+mod agent_killed;
+mod both_lost;
+mod cable_pulled;
+mod cut_between;
+mod node_joins;
+mod node_killed;
+mod server_frozen;
+mod server_killed;
+mod stage;
+mod survivor_lost;
+mod switchover;
+mod witness_lost;

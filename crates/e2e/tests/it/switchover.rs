@@ -1,0 +1,41 @@
+//! A planned change of primary under load, there and back: writes wait, none fails.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+
+use crate::stage::{LIMIT, Measured, Shape, tell};
+
+async fn story(name: &str, shape: Shape) {
+    tell(name, shape, async |stage| {
+        let at = Instant::now();
+        for to in [&stage.replicas[0], &stage.primary] {
+            stage.cluster.switchover(to).await?;
+            let is_there = |status: &trial::Status| status.primary.as_ref() == Some(to);
+            stage
+                .cluster
+                .wait_until("the wished node is primary", LIMIT, is_there)
+                .await?;
+            stage.flows(&stage.everyone()).await?;
+            stage.cluster.wait_settled(LIMIT).await?;
+        }
+        for row in stage.load.live() {
+            ensure!(
+                row.failed == 0 && row.unknown == 0,
+                "a switchover failed writes: {row}"
+            );
+        }
+        Ok(Measured::new(at, stage.everyone()))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switchover_when_asked_under_load_then_no_write_fails() {
+    story("switchover", Shape::TwoAndWitness).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switchover_when_asked_under_load_among_three_then_no_write_fails() {
+    story("switchover, three nodes", Shape::Three).await;
+}
