@@ -1,0 +1,291 @@
+//! Carries out one action and says what came of it. It decides nothing and keeps nothing but the
+//! handles it works with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::{Action, Mode, NodeName, Outcome, Source, StartAs, View};
+use mariadb::{SemiSync, Server};
+use peer::tunnel::{Admissions, Hello, Mode as TunnelMode, Upstream, UpstreamTarget};
+use tokio::sync::watch;
+
+use crate::clone::{self, Progress};
+use crate::scribe::Scribe;
+use crate::{Error, Result, State};
+
+/// A statement that changes a role; all but the first are quick on a healthy server.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+/// Closing waits for commits under way; longer than this it is withdrawn and tried again.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Recovery of a large redo log takes minutes.
+const START_LIMIT: Duration = Duration::from_mins(15);
+
+/// The state file and what is in it.
+pub(crate) struct Store {
+    dir: PathBuf,
+    state: watch::Sender<State>,
+}
+
+impl Store {
+    pub(crate) fn open(dir: PathBuf) -> Result<Self> {
+        let state = watch::Sender::new(State::load(&dir)?);
+        Ok(Self { dir, state })
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Durable when this returns.
+    pub(crate) async fn update(&self, change: impl FnOnce(&State) -> Result<State>) -> Result<()> {
+        let next = change(&self.state())?;
+        if next == self.state() {
+            return Ok(());
+        }
+        let (dir, kept) = (self.dir.clone(), next.clone());
+        let saved = tokio::task::spawn_blocking(move || kept.save(&dir)).await;
+        saved.map_err(|_| Error::Ended)??;
+        self.state.send_replace(next);
+        Ok(())
+    }
+}
+
+/// The hands of the keeper. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Actor {
+    pub(crate) server: Option<Server>,
+    pub(crate) scribe: Scribe,
+    pub(crate) endpoint: Arc<peer::Endpoint>,
+    pub(crate) upstream: Option<Arc<Upstream>>,
+    pub(crate) admissions: Arc<Admissions>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) progress: Progress,
+}
+
+impl Actor {
+    /// Does it. What it needs to know is in the view that it was decided from.
+    pub(crate) async fn perform(self, view: View, action: Action) -> Outcome {
+        let outcome = match &action {
+            Action::ReadLedger => self.read().await,
+            Action::Swap { next, .. } => Ok(self.scribe.swap(next).await),
+            Action::Admit {
+                node,
+                epoch,
+                mode,
+                stamp,
+            } => {
+                let (boot, data) = (stamp.boot.to_string(), stamp.data.to_string());
+                let hello = Hello {
+                    epoch: *epoch,
+                    mode: tunnel_mode(*mode),
+                    boot,
+                    data,
+                };
+                self.admissions.admit(node.as_str(), hello).await;
+                Ok(Outcome::Done)
+            }
+            Action::Cut(node) => {
+                self.admissions.cut(node.as_str()).await;
+                Ok(Outcome::Done)
+            }
+            Action::SetMark(mark) => {
+                let mark = *mark;
+                self.store
+                    .update(|state| Ok(state.marked(mark)))
+                    .await
+                    .map(done)
+            }
+            Action::Renounce(mark) => {
+                let mark = *mark;
+                self.store
+                    .update(|state| state.renounced(mark))
+                    .await
+                    .map(done)
+            }
+            // Kept in the core's memory alone.
+            Action::Assume
+            | Action::BeginGrow { .. }
+            | Action::EndGrow
+            | Action::BeginHandover(_)
+            | Action::EndHandover
+            | Action::EndWish(_) => Ok(Outcome::Done),
+            _ => match self.server.clone() {
+                Some(server) => self.with_server(&server, &view, &action).await,
+                None => Err(Error::Refused("this node has no server".into())),
+            },
+        };
+        outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string()))
+    }
+
+    async fn read(&self) -> Result<Outcome> {
+        let document = self.scribe.read().await?.ok_or(Error::NotFounded)?;
+        Ok(Outcome::Read(Box::new(document)))
+    }
+
+    async fn with_server(&self, server: &Server, view: &View, action: &Action) -> Result<Outcome> {
+        match action {
+            Action::Start(start_as) => self.start(server, *start_as).await,
+            Action::Kill => {
+                self.close_upstream().await?;
+                server.kill(KILL_LIMIT).await.map(done).map_err(Error::from)
+            }
+            Action::Salvage => {
+                let salvaged = server.salvage(None, |_, _| {}).await?;
+                tracing::info!(
+                    transactions = salvaged.transactions,
+                    position = %salvaged.position,
+                    "applied the relay log left by an earlier run"
+                );
+                Ok(Outcome::Done)
+            }
+            Action::StopReceiving { .. } => {
+                // Why first: against a silent primary STOP SLAVE waits 2 s while its route is open.
+                self.close_upstream().await?;
+                let position = server.stop_receiving(STATEMENT_LIMIT).await?;
+                let status = server.status(STATEMENT_LIMIT).await?;
+                Ok(Outcome::At(position.joined(&status.current)))
+            }
+            Action::Follow(source) => self.follow(server, view, source).await,
+            Action::SaveTail(cut) => {
+                let name = format!("{}-epoch-{}.sql", view.wall, view.followed);
+                let tail = server.save_tail(cut, &name).await?;
+                tracing::warn!(
+                    file = %tail.file.display(),
+                    transactions = tail.transactions,
+                    "saved transactions that the cluster does not have"
+                );
+                Ok(Outcome::Done)
+            }
+            Action::Clone { from } => {
+                self.close_upstream().await?;
+                let (endpoint, store) = (&self.endpoint, &self.store);
+                clone::take(view, from, server, endpoint, store, &self.progress)
+                    .await
+                    .map(done)
+            }
+            _ => self.role(server, view, action).await,
+        }
+    }
+
+    async fn role(&self, server: &Server, view: &View, action: &Action) -> Result<Outcome> {
+        let limit = STATEMENT_LIMIT;
+        match action {
+            Action::Promote => {
+                self.close_upstream().await?;
+                server.promote(limit).await.map(done).map_err(Error::from)
+            }
+            Action::Demote => server.demote(limit).await.map(done).map_err(Error::from),
+            Action::SemiSync(true) => server
+                .set_semi_sync_primary(SemiSync::On, limit)
+                .await
+                .map(done)
+                .map_err(Error::from),
+            Action::SemiSync(false) => {
+                let revision = view.document.as_ref().map_or(0, |document| document.rev);
+                let off = SemiSync::OffByLedger { revision };
+                server
+                    .set_semi_sync_primary(off, limit)
+                    .await
+                    .map(done)
+                    .map_err(Error::from)
+            }
+            Action::NoteEnd(_) => {
+                let status = server.status(limit).await?;
+                Ok(Outcome::At(status.binlog))
+            }
+            Action::Open => server
+                .set_read_only(false, limit)
+                .await
+                .map(done)
+                .map_err(Error::from),
+            Action::Close => server
+                .set_read_only(true, CLOSE_LIMIT)
+                .await
+                .map(done)
+                .map_err(Error::from),
+            other => Err(Error::Refused(format!("nothing is known of {other:?}"))),
+        }
+    }
+
+    async fn start(&self, server: &Server, start_as: StartAs) -> Result<Outcome> {
+        self.close_upstream().await?;
+        let start_as = match start_as {
+            StartAs::Ordinary => mariadb::StartAs::Ordinary,
+            StartAs::Destructive => mariadb::StartAs::Destructive,
+        };
+        server.start(start_as, START_LIMIT).await?;
+        server.ensure_accounts().await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn close_upstream(&self) -> Result<()> {
+        match &self.upstream {
+            Some(upstream) => upstream
+                .set(None)
+                .await
+                .map_err(|e| Error::Refused(e.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Flag, tunnel and settings together, while nothing is received.
+    async fn follow(&self, server: &Server, view: &View, source: &Source) -> Result<Outcome> {
+        let Some(upstream) = &self.upstream else {
+            return Err(Error::Refused("this node has no tunnel".into()));
+        };
+        let addr = address_of(view, &source.node)?;
+        let epoch = source.epoch;
+        self.store
+            .update(|state| Ok(state.following(epoch)))
+            .await?;
+        let stamp = view.stamp();
+        let (boot, data) = (stamp.boot.to_string(), stamp.data.to_string());
+        let hello = Hello {
+            epoch,
+            mode: tunnel_mode(source.mode),
+            boot,
+            data,
+        };
+        let target = UpstreamTarget {
+            node: source.node.to_string(),
+            addr,
+            hello,
+        };
+        let set = upstream.set(Some(target)).await;
+        set.map_err(|error| Error::Refused(error.to_string()))?;
+        let followed = server
+            .follow(source.mode == Mode::Sync, STATEMENT_LIMIT)
+            .await;
+        if let Err(error) = followed {
+            upstream
+                .set(None)
+                .await
+                .map_err(|error| Error::Refused(error.to_string()))?;
+            return Err(error.into());
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn address_of(view: &View, node: &NodeName) -> Result<SocketAddr> {
+    let document = view.document.as_ref().ok_or(Error::NotFounded)?;
+    let address = document
+        .members
+        .get(node)
+        .and_then(|member| member.address.parse().ok());
+    address.ok_or_else(|| Error::Refused(format!("{node} has no usable address in the ledger")))
+}
+
+fn tunnel_mode(mode: Mode) -> TunnelMode {
+    match mode {
+        Mode::Sync => TunnelMode::Sync,
+        Mode::Async => TunnelMode::Async,
+    }
+}
+
+fn done<T>(_: T) -> Outcome {
+    Outcome::Done
+}

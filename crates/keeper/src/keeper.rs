@@ -1,0 +1,578 @@
+//! The loop. It looks, lets the core decide, and carries out what was decided, one step after the
+//! other; then it publishes what it believes. Waiting is in one place (`signal.rs`), changing in another.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cluster::{
+    Action, BootId, Document, Gate, Intent, Memory, Outcome, Reason, View, Wish, decide,
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::actor::{Actor, Store};
+use crate::board::Board;
+use crate::gossip::{self, Gossip};
+use crate::journal::{self, Journal, Remark};
+use crate::picture::Picture;
+use crate::request::{Pending, Request};
+use crate::scribe::Scribe;
+use crate::slot::Slot;
+use crate::{Error, Extras, Handle, Parts, Result};
+
+/// While an action runs, the picture is published at this pace.
+const PUBLISH_PACE: Duration = Duration::from_millis(100);
+/// Longest pause after something failed.
+const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
+/// A handover has ended when the new primary serves; nobody waits longer for it.
+const OPEN_LIMIT: u64 = 15_000;
+
+/// A clock that only goes forward.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+/// What the loop shares with its handles and its heartbeats.
+pub(crate) struct Shared {
+    pub(crate) me: cluster::NodeName,
+    pub(crate) clock: Clock,
+    pub(crate) endpoint: Arc<peer::Endpoint>,
+    pub(crate) board: Board,
+    pub(crate) scribe: Scribe,
+    pub(crate) gate: watch::Sender<Gate>,
+    /// Told when others should be asked at once.
+    pub(crate) hurry: watch::Sender<u64>,
+    /// Told when others should be told at once.
+    pub(crate) material: watch::Sender<u64>,
+    pub(crate) sequence: AtomicU64,
+    pub(crate) incarnation: u64,
+    pub(crate) stirred: Notify,
+    learned: Mutex<Option<Document>>,
+    journal: Mutex<Journal>,
+}
+
+/// One node's keeper.
+pub struct Keeper {
+    shared: Arc<Shared>,
+    actor: Actor,
+    pub(crate) view: View,
+    slot: Slot,
+    gossip: Gossip,
+    requests: mpsc::Receiver<Request>,
+    pending: Option<Pending>,
+    picture: watch::Sender<Arc<Picture>>,
+    cluster: String,
+    extras: Extras,
+    reason: Option<Reason>,
+    reason_since: u64,
+    backoff: Duration,
+    closed_at: Option<u64>,
+    last_serving: u64,
+    told: Option<(cluster::Report, Option<u64>)>,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Milliseconds; it starts well above zero so that "long ago" can be told.
+    pub(crate) fn now(self) -> u64 {
+        1_000_000 + self.0.elapsed().as_millis() as u64
+    }
+}
+
+impl Shared {
+    /// Makes the loop look again now.
+    pub(crate) fn stir(&self) {
+        self.stirred.notify_one();
+    }
+
+    /// A document that is known to be committed.
+    pub(crate) fn learn(&self, document: Document) {
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
+        self.stir();
+    }
+
+    pub(crate) fn remarks(&self) -> Vec<Remark> {
+        self.journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all()
+    }
+}
+
+impl Keeper {
+    /// A keeper of this node; it does nothing before `run`.
+    #[expect(
+        clippy::unused_async,
+        reason = "opening a bucket or etcd will have to wait"
+    )]
+    pub async fn new(parts: Parts) -> Result<(Self, Handle)> {
+        let store = Arc::new(Store::open(parts.state_dir.clone())?);
+        let clock = Clock::start();
+        let scribe = Scribe::new(Arc::clone(&parts.register));
+        let shared = Arc::new(Shared {
+            me: parts.me.clone(),
+            clock,
+            endpoint: Arc::clone(&parts.endpoint),
+            board: Board::default(),
+            scribe: scribe.clone(),
+            gate: watch::Sender::new(Gate::default()),
+            hurry: watch::Sender::new(0),
+            material: watch::Sender::new(0),
+            sequence: AtomicU64::new(1),
+            incarnation: incarnation()?,
+            stirred: Notify::new(),
+            learned: Mutex::default(),
+            journal: Mutex::default(),
+        });
+        let actor = Actor {
+            server: parts.server.clone(),
+            scribe,
+            endpoint: parts.endpoint,
+            upstream: parts.upstream,
+            admissions: parts.admissions,
+            store,
+            progress: Arc::default(),
+        };
+        let view = first_view(&parts.me, &actor, parts.timing, clock)?;
+        let (requests_in, requests) = mpsc::channel(16);
+        let slot = Slot::new(parts.server);
+        let picture = Picture {
+            view: view.clone(),
+            reason: Reason::LedgerUnknown.to_string(),
+            cluster: parts.cluster.clone(),
+            reach: ledger::Reach::default(),
+            extras: Extras::default(),
+            others: std::collections::BTreeMap::new(),
+            in_contact: false,
+            generation: 0,
+        };
+        let picture = watch::Sender::new(Arc::new(picture));
+        let handle = Handle {
+            shared: Arc::clone(&shared),
+            picture: picture.subscribe(),
+            requests: requests_in,
+        };
+        let keeper = Self {
+            shared,
+            actor,
+            view,
+            slot,
+            gossip: Gossip::new(),
+            requests,
+            pending: None,
+            picture,
+            cluster: parts.cluster,
+            extras: Extras::default(),
+            reason: None,
+            reason_since: clock.now(),
+            backoff: Duration::ZERO,
+            closed_at: None,
+            last_serving: clock.now(),
+            told: None,
+        };
+        Ok((keeper, handle))
+    }
+
+    /// Keeps the node until it is told to stop. The server goes on without it.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<()> {
+        let mut signals = crate::signal::Signals::new(&self.shared, &self.actor);
+        loop {
+            self.refresh();
+            self.slot
+                .look(&mut self.view, &self.actor, &mut self.extras)
+                .await;
+            self.settle_wish();
+            let decision = decide(&self.view);
+            self.note(&decision.reason, &decision.actions);
+            self.publish();
+            if decision.actions.is_empty() {
+                self.backoff = Duration::ZERO;
+                let tick = self.tick();
+                tokio::select! {
+                    () = signals.wait(&self.shared, &mut self.slot, tick) => {}
+                    Some(request) = self.requests.recv(), if self.pending.is_none() => {
+                        self.accept(request);
+                    }
+                    _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                }
+                continue;
+            }
+            for action in decision.actions {
+                let outcome = tokio::select! {
+                    outcome = self.carry_out(&action) => outcome,
+                    _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                };
+                if !self.take_note(action, outcome).await {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Brings everything but the server's own words up to date.
+    fn refresh(&mut self) {
+        self.view.now = self.shared.clock.now();
+        self.view.wall = wall_ms() / 1_000;
+        let learned = self
+            .shared
+            .learned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(document) = learned {
+            self.learn(&document);
+        }
+        if let Some(record) = self.shared.scribe.register().watch().borrow().as_ref()
+            && self
+                .view
+                .document
+                .as_ref()
+                .is_none_or(|document| document.rev < record.rev)
+        {
+            match crate::decode_document(&record.body) {
+                Ok(document) => self.learn(&document),
+                Err(error) => self.extras.trouble = Some(error.to_string()),
+            }
+        }
+        let posted = self.shared.board.read(self.view.document.as_ref());
+        if let Some(document) = posted.newest {
+            self.learn(&document);
+        }
+        let members = self
+            .view
+            .document
+            .as_ref()
+            .map(|document| document.members.clone());
+        self.view.peers = posted.peers;
+        if let Some(members) = members {
+            self.view.peers.retain(|node, _| members.contains_key(node));
+        }
+        if let Some(document) = &self.view.document {
+            self.view.memory.passing(self.view.now, document);
+            let primary = &document.primary;
+            if self
+                .view
+                .fresh(primary)
+                .is_some_and(|r| r.serving.is_some())
+                && let Some(peer) = self.view.peers.get(primary)
+            {
+                self.last_serving = peer.heard;
+            }
+        }
+        self.view.gate = *self.shared.gate.borrow();
+        self.slot.read_admissions(&mut self.view, &self.actor);
+        let state = self.actor.store.state();
+        (self.view.data, self.view.mark, self.view.followed) =
+            (state.data, state.mark, state.followed);
+    }
+
+    fn learn(&mut self, document: &Document) {
+        if self
+            .view
+            .document
+            .as_ref()
+            .is_some_and(|known| known.rev >= document.rev)
+        {
+            return;
+        }
+        let known = self.view.document.as_ref();
+        if known.is_some_and(|known| known.epoch != document.epoch) {
+            self.slot.primary_changed();
+        }
+        self.view.memory.learned(&self.view.me, document);
+        self.view.document = Some(document.clone());
+    }
+
+    fn note(&mut self, reason: &Reason, actions: &[Action]) {
+        let mut journal = self
+            .shared
+            .journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if journal.note(wall_ms(), &self.view, reason, actions) {
+            let actions: Vec<_> = actions.iter().map(journal::name).collect();
+            tracing::info!(actions = actions.join(", "), "{reason}");
+            self.reason_since = self.view.now;
+        }
+        drop(journal);
+        self.extras.reason = reason.to_string();
+        self.reason = Some(reason.clone());
+    }
+
+    fn publish(&mut self) {
+        let now = self.view.now;
+        let reach = self.shared.scribe.register().reach();
+        let posted = self.shared.board.read(None);
+        let progress = self.actor.progress.lock();
+        (progress.unwrap_or_else(PoisonError::into_inner)).clone_into(&mut self.extras.clone);
+        let suspicion = self.view.timing.suspicion;
+        let in_sync = self
+            .view
+            .document
+            .as_ref()
+            .map(|document| &document.in_sync);
+        let in_contact = reach.reachable
+            || in_sync.is_none_or(|in_sync| {
+                in_sync.is_empty()
+                    || in_sync.keys().any(|node| {
+                        posted
+                            .round_trips
+                            .get(node)
+                            .is_some_and(|at| now.saturating_sub(*at) < suspicion)
+                    })
+            });
+        self.picture.send_modify(|picture| {
+            *picture = Arc::new(Picture {
+                view: self.view.clone(),
+                reason: self.extras.reason.clone(),
+                cluster: self.cluster.clone(),
+                reach,
+                extras: self.extras.clone(),
+                others: posted.extras,
+                in_contact,
+                generation: picture.generation + 1,
+            });
+        });
+        self.gossip.follow(&self.shared, &self.picture.subscribe());
+        let report = crate::board::without_time(self.view.report());
+        let rev = self.view.document.as_ref().map(|document| document.rev);
+        let telling = Some((report, rev));
+        if self.told != telling {
+            self.told = telling;
+            gossip::spread(&self.shared);
+        }
+    }
+
+    /// How soon to look again when nothing happens.
+    fn tick(&self) -> Duration {
+        let Some(reason) = &self.reason else {
+            return PUBLISH_PACE;
+        };
+        let at_rest = matches!(
+            reason,
+            Reason::Serves { .. }
+                | Reason::ServesAlone
+                | Reason::Replicates { .. }
+                | Reason::Witness
+                | Reason::NotAMember
+        );
+        if at_rest {
+            return Duration::from_millis(250);
+        }
+        // Why it slows down: what has not come in two seconds may not come for hours.
+        if self.view.now.saturating_sub(self.reason_since) > 2_000 {
+            return PUBLISH_PACE;
+        }
+        gossip::ask_all(&self.shared);
+        Duration::from_millis(10)
+    }
+
+    /// Carries out one action while the picture goes on being published.
+    async fn carry_out(&mut self, action: &Action) -> Outcome {
+        Slot::begins(&mut self.view, action);
+        if matches!(action, Action::Close) {
+            self.closed_at = Some(self.shared.clock.now());
+        }
+        self.publish();
+        let mut work = std::pin::pin!(
+            self.actor
+                .clone()
+                .perform(self.view.clone(), action.clone())
+        );
+        loop {
+            tokio::select! {
+                outcome = &mut work => return outcome,
+                () = tokio::time::sleep(PUBLISH_PACE) => {
+                    self.refresh();
+                    self.publish();
+                }
+            }
+        }
+    }
+
+    /// Notes what came of an action. False: the rest of the steps must be decided anew.
+    async fn take_note(&mut self, action: Action, outcome: Outcome) -> bool {
+        self.refresh();
+        self.view
+            .memory
+            .performed(&self.view.clone(), &action, &outcome);
+        match (&action, &outcome) {
+            (Action::Swap { next, intent }, Outcome::Won) => {
+                self.learn(next);
+                if matches!(intent, Intent::Promote | Intent::Force) {
+                    self.view.wish = None;
+                }
+            }
+            (_, Outcome::Lost(document) | Outcome::Read(document)) => self.learn(document),
+            (Action::Open, Outcome::Done) => self.opened(),
+            (Action::EndWish(ending), _) => self.end_wish(ending.clone()),
+            (Action::Clone { .. }, _) => {
+                *self
+                    .actor
+                    .progress
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = None;
+            }
+            _ => {}
+        }
+        self.slot.ended_action(&mut self.view, &action, &outcome);
+        if let Outcome::Failed(why) = &outcome {
+            let action = journal::name(&action);
+            if self.extras.trouble.as_ref() != Some(why) {
+                tracing::warn!(action, "not done: {why}");
+            }
+            self.extras.trouble = Some(why.clone());
+            self.publish();
+            self.backoff = (self.backoff * 2).clamp(Duration::from_millis(20), BACKOFF_LIMIT);
+            tokio::time::sleep(self.backoff).await;
+            return false;
+        }
+        if matches!(outcome, Outcome::Lost(_) | Outcome::Undecided) {
+            return false;
+        }
+        self.backoff = Duration::ZERO;
+        self.extras.trouble = None;
+        true
+    }
+
+    fn opened(&mut self) {
+        let epoch = self
+            .view
+            .document
+            .as_ref()
+            .map_or(0, |document| document.epoch);
+        let pause = self.view.now.saturating_sub(self.last_serving);
+        self.extras.pause = Some((epoch, pause));
+        if let Some(pending) = self.pending.take_if(|pending| pending.handed_to.is_none()) {
+            match self.view.wish.take() {
+                // Undone: the wish goes on to its end.
+                Some(wish) => {
+                    self.view.wish = Some(wish);
+                    self.pending = Some(pending);
+                }
+                None => drop(pending.reply.send(Ok((epoch, pause)))),
+            }
+        }
+        let Some(server) = self.actor.server.clone() else {
+            return;
+        };
+        tokio::spawn(async move {
+            if let Err(error) = server.enable_events(Duration::from_secs(10)).await {
+                tracing::warn!(%error, "scheduled events were not enabled");
+            }
+        });
+    }
+
+    fn accept(&mut self, request: Request) {
+        let Request { mut wish, reply } = request;
+        // Why: the time it waited in the queue is not the primary's fault.
+        match &mut wish {
+            Wish::Switchover { asked, .. } | Wish::Failover { asked, .. } => *asked = self.view.now,
+        }
+        self.view.wish = Some(wish);
+        self.pending = Some(Pending {
+            reply,
+            handed_to: None,
+        });
+    }
+
+    fn end_wish(&mut self, refused: Option<String>) {
+        self.view.wish = None;
+        let Some(mut pending) = self.pending.take() else {
+            return;
+        };
+        if let Some(why) = refused {
+            let _ = pending.reply.send(Err(why));
+            return;
+        }
+        pending.handed_to = self.view.document.as_ref().map(|d| d.primary.clone());
+        self.pending = Some(pending);
+    }
+
+    /// A handover is over once the new primary serves.
+    fn settle_wish(&mut self) {
+        let Some(to) = self
+            .pending
+            .as_ref()
+            .and_then(|pending| pending.handed_to.clone())
+        else {
+            return;
+        };
+        let epoch = self
+            .view
+            .document
+            .as_ref()
+            .map_or(0, |document| document.epoch);
+        let closed_at = self.closed_at.unwrap_or(self.view.now);
+        let pause = self.view.now.saturating_sub(closed_at);
+        let serves = self
+            .view
+            .fresh(&to)
+            .is_some_and(|report| report.serving == Some(epoch));
+        let ending = if serves {
+            Ok((epoch, pause))
+        } else if pause > OPEN_LIMIT {
+            Err(format!(
+                "{to} is primary by the ledger and has not opened yet; see `mainstay why {to}`"
+            ))
+        } else {
+            return;
+        };
+        if let Some(pending) = self.pending.take() {
+            let _ = pending.reply.send(ending);
+        }
+    }
+}
+
+fn first_view(
+    me: &cluster::NodeName,
+    actor: &Actor,
+    timing: cluster::Timing,
+    clock: Clock,
+) -> Result<View> {
+    let state = actor.store.state();
+    Ok(View {
+        now: clock.now(),
+        wall: wall_ms() / 1_000,
+        me: me.clone(),
+        boot: boot_id()?,
+        data: state.data,
+        mark: state.mark,
+        followed: state.followed,
+        server: cluster::Server::Unseen,
+        server_since: clock.now(),
+        document: None,
+        peers: std::collections::BTreeMap::new(),
+        admissions: std::collections::BTreeMap::new(),
+        gate: Gate::default(),
+        wish: None,
+        memory: Memory::default(),
+        timing,
+    })
+}
+
+fn boot_id() -> Result<BootId> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let fail = |why: String| Error::State {
+        path: path.into(),
+        why,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    text.parse()
+        .map_err(|error: cluster::NotAnId| fail(error.to_string()))
+}
+
+fn incarnation() -> Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn wall_ms() -> u64 {
+    jiff::Timestamp::now()
+        .as_millisecond()
+        .try_into()
+        .unwrap_or(0)
+}
