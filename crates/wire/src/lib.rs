@@ -1,3 +1,16 @@
-//! Bytes to values and back: MySQL packets and GTIDs. Pure: no IO, no clock, no async.
+//! Bytes to values and back: MySQL packets, what a statement is, and GTIDs. Pure: no IO, no clock, no async.
 
+pub mod codec;
+pub mod command;
+pub mod flags;
+mod functions;
+pub mod greeting;
 pub mod gtid;
+pub mod kill;
+pub mod login;
+pub mod native;
+pub mod packet;
+pub mod proxy;
+pub mod reply;
+pub mod statement;
+pub mod walk;

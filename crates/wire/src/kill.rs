@@ -1,0 +1,93 @@
+//! The KILL statement: whom it means.
+
+/// A KILL statement with a plain connection id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// KILL QUERY: the statement ends, the connection stays.
+    pub query: bool,
+    /// KILL SOFT.
+    pub soft: bool,
+    /// The connection's id.
+    pub id: u64,
+}
+
+impl Kill {
+    /// Reads `KILL [HARD|SOFT] [CONNECTION|QUERY] id`; `None` for every other form
+    /// (KILL USER, KILL QUERY ID, expressions).
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text)
+            .ok()?
+            .trim_end()
+            .trim_end_matches(';');
+        let mut words = text.split_ascii_whitespace();
+        words
+            .next()
+            .filter(|word| word.eq_ignore_ascii_case("kill"))?;
+        let mut kill = Self {
+            query: false,
+            soft: false,
+            id: 0,
+        };
+        let mut word = words.next()?;
+        if word.eq_ignore_ascii_case("soft") || word.eq_ignore_ascii_case("hard") {
+            kill.soft = word.eq_ignore_ascii_case("soft");
+            word = words.next()?;
+        }
+        if word.eq_ignore_ascii_case("query") || word.eq_ignore_ascii_case("connection") {
+            kill.query = word.eq_ignore_ascii_case("query");
+            word = words.next()?;
+        }
+        kill.id = word.parse().ok()?;
+        words.next().is_none().then_some(kill)
+    }
+
+    /// The statement for another id.
+    pub fn text(self, id: u32) -> String {
+        let hard = if self.soft { "SOFT" } else { "HARD" };
+        let what = if self.query { "QUERY" } else { "CONNECTION" };
+        format!("KILL {hard} {what} {id}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_when_parsed_says_whom_and_how() {
+        assert_eq!(
+            Kill::parse(b"KILL QUERY 7"),
+            Some(Kill {
+                query: true,
+                soft: false,
+                id: 7
+            })
+        );
+        assert_eq!(
+            Kill::parse(b"kill soft connection 8;"),
+            Some(Kill {
+                query: false,
+                soft: true,
+                id: 8
+            })
+        );
+        assert_eq!(
+            Kill::parse(b" KILL 9 "),
+            Some(Kill {
+                query: false,
+                soft: false,
+                id: 9
+            })
+        );
+        for other in [
+            "KILL USER app",
+            "KILL QUERY ID 7",
+            "KILL 1+1",
+            "KILL",
+            "KILL QUERY",
+            "KILL (SELECT 1)",
+        ] {
+            assert_eq!(Kill::parse(other.as_bytes()), None, "{other}");
+        }
+    }
+}
