@@ -110,15 +110,10 @@ impl Cluster {
         option("--address", node.address.to_string());
         option("--data-dir", node.data_dir().display().to_string());
         let keys = if node.witness {
-            settings::of_witness(node.address, node.ports)
+            settings::of_witness(node.ports)
         } else {
             option("--database-dir", node.database_dir().display().to_string());
-            option("--sql-listen", node.sql_address().to_string());
-            option(
-                "--sql-socket",
-                node.dir.join("sql.sock").display().to_string(),
-            );
-            settings::of_data_node(node.address, node.ports)
+            settings::of_data_node(node.sql_address(), &node.dir.join("sql.sock"), node.ports)
         };
         args.extend(keys.into_iter().flat_map(|key| ["--set".to_owned(), key]));
         args

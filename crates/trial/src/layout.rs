@@ -82,11 +82,9 @@ impl Place {
 pub(crate) struct Ports {
     pub(crate) peer: u16,
     pub(crate) sql: u16,
-    pub(crate) reads: u16,
     pub(crate) mariadb: u16,
     pub(crate) extra: u16,
     pub(crate) tunnel: u16,
-    pub(crate) dashboard: u16,
 }
 
 impl Ports {
@@ -97,11 +95,9 @@ impl Ports {
         Ok(Self {
             peer: next()?,
             sql: next()?,
-            reads: next()?,
             mariadb: next()?,
             extra: next()?,
             tunnel: next()?,
-            dashboard: next()?,
         })
     }
 }
@@ -139,11 +135,9 @@ mod tests {
         let all = [
             ports.peer,
             ports.sql,
-            ports.reads,
             ports.mariadb,
             ports.extra,
             ports.tunnel,
-            ports.dashboard,
         ];
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert!(all.iter().all(|port| (10_000..30_000).contains(port)));

@@ -1,7 +1,7 @@
 //! Every key of a node's configuration that a trial sets, in one place.
 //! They are given to `init` and `join` as `--set KEY=VALUE`.
 
-use std::net::Ipv4Addr;
+use std::{net::SocketAddr, path::Path};
 
 use crate::layout::Ports;
 
@@ -15,29 +15,26 @@ const SMALL_SERVER: [(&str, &str); 4] = [
 ];
 
 /// The keys for a data node; `ports` only where the defaults would collide.
-pub(crate) fn of_data_node(address: Ipv4Addr, ports: Option<Ports>) -> Vec<String> {
-    let mut keys: Vec<String> = SMALL_SERVER
-        .iter()
+pub(crate) fn of_data_node(sql: SocketAddr, socket: &Path, ports: Option<Ports>) -> Vec<String> {
+    let small = SMALL_SERVER.iter();
+    let mut keys: Vec<String> = small
         .map(|(option, value)| format!("mariadb.options.{option}={value}"))
         .collect();
+    keys.push(format!("gateway.listen={sql}"));
+    // Why: a Unix socket's path is one for the whole machine, in namespaces too.
+    keys.push(format!("gateway.sockets={}", socket.display()));
     if let Some(ports) = ports {
         keys.extend([
             format!("mariadb.port={}", ports.mariadb),
             format!("mariadb.extra_port={}", ports.extra),
             format!("mariadb.tunnel_port={}", ports.tunnel),
-            format!("gateway.reads_listen={address}:{}", ports.reads),
         ]);
-        keys.extend(of_witness(address, Some(ports)));
+        keys.extend(of_witness(Some(ports)));
     }
     keys
 }
 
 /// The keys for a witness.
-pub(crate) fn of_witness(address: Ipv4Addr, ports: Option<Ports>) -> Vec<String> {
-    ports.map_or_else(Vec::new, |ports| {
-        vec![
-            format!("peer.port={}", ports.peer),
-            format!("dashboard.listen={address}:{}", ports.dashboard),
-        ]
-    })
+pub(crate) fn of_witness(ports: Option<Ports>) -> Vec<String> {
+    ports.map_or_else(Vec::new, |ports| vec![format!("peer.port={}", ports.peer)])
 }

@@ -232,14 +232,20 @@ fn show_logs(dir: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        let path = entry.path().join("agent.log");
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        println!("---- the end of {}", path.display());
-        for line in &lines[lines.len().saturating_sub(TAIL)..] {
-            println!("{line}");
-        }
+        show_end(&entry.path().join("data/mariadb.err"), TAIL / 4);
+        show_end(&entry.path().join("agent.log"), TAIL);
+    }
+}
+
+fn show_end(path: &Path, count: usize) {
+    let Ok(bytes) = std::fs::read(path) else {
+        return;
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    println!("---- the end of {}", path.display());
+    for line in &lines[lines.len().saturating_sub(count)..] {
+        println!("{line}");
     }
 }
 

@@ -7,14 +7,16 @@ value() { sed -n "s/^$1=//p" "$config"; }
 # A starting server deletes what looks like temporary tables in its tmpdir (10.11.19), those of
 # the other servers included: each needs a directory of its own.
 export TMPDIR="$(dirname "$config")/tmp"; mkdir -p "$TMPDIR"
-if [ "$(id -u)" = 0 ]; then user=--user=root; else user=; fi
+me=$(id -un)
+if [ "$me" = root ]; then user=--user=root; else user=; fi
 
 make() {
   source=$1; shift
   while [ $# -gt 0 ]; do
     case $1 in
       --name) name=$2 ;; --address) address=$2 ;; --data-dir) data=$2 ;;
-      --database-dir) database=$2 ;; --sql-listen) sql=$2 ;;
+      --database-dir) database=$2 ;;
+      --set) case $2 in gateway.listen=*) sql=$2 ;; esac ;;
       --witness) shift; continue ;;
     esac
     shift 2
@@ -22,7 +24,7 @@ make() {
   mkdir -p "$data/run"
   printf '%s\n' "name=$name" "address=$address" "data=$data" "database=${database:-}" \
     "port=${sql##*:}" "source=$source" > "$config"
-  mariadb-install-db $user --datadir="$database" --auth-root-authentication-method=normal \
+  mariadb-install-db $user --datadir="$database" --auth-root-socket-user="$me" \
     --skip-test-db > "$data/install.log" 2>&1 || { cat "$data/install.log" >&2; exit 1; }
 }
 
@@ -34,7 +36,7 @@ server() {
     --skip-name-resolve --performance-schema=OFF --slave-net-timeout=2 &
 }
 
-sql() { mariadb --no-defaults -u root --socket="$(value data)/run/mariadb.sock" -e "$1"; }
+sql() { mariadb --no-defaults -u "$me" --socket="$(value data)/run/mariadb.sock" -e "$1"; }
 
 run() {
   trap 'exit 0' TERM
