@@ -362,9 +362,9 @@ impl Tap for Inspector<'_> {
         };
         let finding = watch.feed(chunk);
         let dumping = watch.is_dumping();
-        if finding == Finding::Announces {
-            tunnel.announced.store(true, Ordering::Relaxed);
-        }
+        tunnel
+            .announced
+            .store(watch.has_announced(), Ordering::Relaxed);
         if self.mode == Mode::Async && finding != Finding::Nothing {
             return Err(self.violation(finding));
         }

@@ -42,6 +42,7 @@ pub struct LoginWatch {
     first_bytes: [u8; CAPABILITIES],
     matched: Window,
     greeted: bool,
+    announced: bool,
     dumping: bool,
 }
 
@@ -56,8 +57,15 @@ impl LoginWatch {
         self.dumping
     }
 
-    /// Takes the next bytes, in pieces of any size; stops at the first finding.
+    /// Whether it announced itself as a semi-sync replica.
+    pub fn has_announced(&self) -> bool {
+        self.announced
+    }
+
+    /// Takes the next bytes, in pieces of any size. An announcement is told once and the watch goes on;
+    /// after any other finding it must not be used again.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Finding {
+        let announced_before = self.announced;
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.header_seen < self.header.len() {
                 bytes = rest;
@@ -72,7 +80,11 @@ impl LoginWatch {
                 return finding;
             }
         }
-        Finding::Nothing
+        if self.announced && !announced_before {
+            Finding::Announces
+        } else {
+            Finding::Nothing
+        }
     }
 
     fn header_byte(&mut self, byte: u8) -> Option<Finding> {
@@ -92,11 +104,11 @@ impl LoginWatch {
         if !self.greeted && sequence != 1 {
             return Some(Finding::Unreadable("it does not begin as a client does"));
         }
-        if self.remaining == 0 {
-            self.header_seen = 0;
-            self.greeted = true;
+        if self.remaining > 0 {
+            return None;
         }
-        None
+        self.header_seen = 0;
+        (!self.greeted || self.dumping).then_some(Finding::Unreadable("it sends an empty packet"))
     }
 
     fn payload(&mut self, part: &[u8]) -> Option<Finding> {
@@ -106,7 +118,7 @@ impl LoginWatch {
         self.seen += part.len();
         self.remaining -= part.len();
         if self.matched.feed(part) {
-            return Some(Finding::Announces);
+            self.announced = true;
         }
         if self.dumping && self.seen > 0 {
             return self.after_dump();

@@ -81,6 +81,7 @@ impl Server {
             .args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M"])
             .args(["--rpl-semi-sync-master-timeout=18446744073709551615"])
             .args([
+                "--binlog-format=ROW",
                 "--skip-name-resolve",
                 "--slave-net-timeout=10",
                 "--performance-schema=OFF",
