@@ -1,9 +1,9 @@
 //! Cloning a server: a backup as a stream, received beside the old data, put in its place, adopted.
 //!
-//! 1. source: `Server::backup` (`send.rs`); 2. target, stopped or running: `Server::receive` (`receive.rs`);
-//! 3. target, stopped: `Server::install_clone` (`install.rs`); 4. target: `Server::adopt_clone` (`adopt.rs`), which
-//! starts it and leaves it ready for `follow`; 5. once it is in sync: `Server::forget_old_copies`.
-//! Taking the node out of the ledger's set *before* step 2 is the caller's duty.
+//! `Server::backup` at the source (`send.rs`); at the target `receive`, while the old server may still run
+//! (`receive.rs`), `install_clone`, which needs it stopped (`install.rs`), `adopt_clone`, which starts the copy and
+//! leaves it ready for `follow` (`adopt.rs`), and `forget_old_copies` once the node is in sync.
+//! Taking the node out of the ledger's set before its server is stopped is the caller's duty.
 
 mod adopt;
 mod check;
@@ -28,5 +28,8 @@ const SLAVE_INFO: &str = "slave_info";
 
 /// Path of one of mariadb-backup's notes in a copy, under the name it has there.
 fn note_in(dir: &Path, note: &str) -> Option<PathBuf> {
-    NOTES.iter().map(|start| dir.join(format!("{start}{note}"))).find(|path| path.is_file())
+    NOTES
+        .iter()
+        .map(|start| dir.join(format!("{start}{note}")))
+        .find(|path| path.is_file())
 }

@@ -15,3 +15,5 @@ pub(crate) use scan::scan;
 
 #[cfg(test)]
 pub(crate) use group::Place;
+#[cfg(test)]
+pub(crate) mod sample;

@@ -10,7 +10,11 @@ use crate::error::{Error, Result};
 /// Makes a directory that only we can enter; one that is there already is made so.
 pub(crate) fn make_private_dir(path: &Path) -> Result<()> {
     let failed = || Error::file(format!("make directory `{}`", path.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed())?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed())?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     fs::set_permissions(path, mode).map_err(failed())
 }
@@ -41,12 +45,16 @@ pub(crate) fn sync_dir(path: &Path) -> Result<()> {
 /// Makes all files of the file system that holds `path` durable.
 pub(crate) fn sync_all_below(path: &Path) -> Result<()> {
     let sync = || Ok(rustix::fs::syncfs(File::open(path)?)?);
-    sync().map_err(Error::file(format!("sync the file system of `{}`", path.display())))
+    sync().map_err(Error::file(format!(
+        "sync the file system of `{}`",
+        path.display()
+    )))
 }
 
 /// The directory that holds `path`.
 pub(crate) fn parent(path: &Path) -> Result<&Path> {
-    path.parent().ok_or_else(|| Error::setting("database_dir", "it has no parent directory"))
+    path.parent()
+        .ok_or_else(|| Error::setting("database_dir", "it has no parent directory"))
 }
 
 /// `path` with `suffix` added to its last name.

@@ -133,7 +133,9 @@ impl Prober {
             self.session.probe(limits),
             self.disk.probe(limits.disk),
         );
-        of_disk(&disk, limits).or_else(|| of_login(&login)).unwrap_or_else(|| of_work(work))
+        of_disk(&disk, limits)
+            .or_else(|| of_login(&login))
+            .unwrap_or_else(|| of_work(work))
     }
 }
 
@@ -141,10 +143,14 @@ fn of_disk(answer: &DiskAnswer, limits: &Limits) -> Option<Health> {
     match answer {
         DiskAnswer::Silent => Some(Health::DiskHung),
         DiskAnswer::ReadOnly => Some(Health::ReadOnlyDisk),
-        DiskAnswer::Full { free_bytes } => Some(Health::DiskFull { free_bytes: *free_bytes }),
+        DiskAnswer::Full { free_bytes } => Some(Health::DiskFull {
+            free_bytes: *free_bytes,
+        }),
         DiskAnswer::Failed(what) => Some(Health::DiskFailing { what: what.clone() }),
         DiskAnswer::Written { free_bytes } => {
-            (*free_bytes < limits.min_free_bytes).then_some(Health::DiskFull { free_bytes: *free_bytes })
+            (*free_bytes < limits.min_free_bytes).then_some(Health::DiskFull {
+                free_bytes: *free_bytes,
+            })
         }
     }
 }
@@ -152,8 +158,12 @@ fn of_disk(answer: &DiskAnswer, limits: &Limits) -> Option<Health> {
 fn of_login(answer: &login::Answer) -> Option<Health> {
     match answer {
         login::Answer::Greeted => None,
-        login::Answer::Refused => Some(Health::Hung { what: Silence::NotListening }),
-        login::Answer::Silent => Some(Health::Hung { what: Silence::Greeting }),
+        login::Answer::Refused => Some(Health::Hung {
+            what: Silence::NotListening,
+        }),
+        login::Answer::Silent => Some(Health::Hung {
+            what: Silence::Greeting,
+        }),
         login::Answer::Full => Some(Health::OutOfConnections),
         login::Answer::Failed(what) => Some(Health::Failing { what: what.clone() }),
     }
@@ -165,8 +175,14 @@ fn of_work(work: Work) -> Health {
         Work::Locked(what) => Health::Busy { what },
         Work::Failed(what) => Health::Failing { what },
         Work::Full => Health::DiskFull { free_bytes: 0 },
-        Work::Silent(Phase::Connect) => Health::Hung { what: Silence::Greeting },
-        Work::Silent(Phase::Statement) => Health::Hung { what: Silence::Statement },
-        Work::Silent(Phase::Write) => Health::Hung { what: Silence::Write },
+        Work::Silent(Phase::Connect) => Health::Hung {
+            what: Silence::Greeting,
+        },
+        Work::Silent(Phase::Statement) => Health::Hung {
+            what: Silence::Statement,
+        },
+        Work::Silent(Phase::Write) => Health::Hung {
+            what: Silence::Write,
+        },
     }
 }

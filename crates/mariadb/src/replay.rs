@@ -27,7 +27,11 @@ pub(crate) struct Replay {
 
 impl Server {
     /// mariadb-binlog with what every use of it has in common; its standard output is a pipe.
-    pub(crate) fn decoder(&self, arguments: &[String], files: &[PathBuf]) -> Result<tokio::process::Command> {
+    pub(crate) fn decoder(
+        &self,
+        arguments: &[String],
+        files: &[PathBuf],
+    ) -> Result<tokio::process::Command> {
         let mut command = self.command(DECODER)?;
         command.args(["--no-defaults", "--verify-binlog-checksum"]);
         command.args(arguments).args(files).stdout(Stdio::piped());
@@ -47,14 +51,23 @@ impl Server {
             .decoder(&replay.arguments, &replay.files)?
             .spawn()
             .map_err(Error::file("run `mariadb-binlog`"))?;
-        let (Some(output), Some(decoder_words)) = (decoder.stdout.take(), decoder.stderr.take()) else {
+        let (Some(output), Some(decoder_words)) = (decoder.stdout.take(), decoder.stderr.take())
+        else {
             return Err(Error::unexpected("run `mariadb-binlog`", "no pipes"));
         };
         let decoder_words = LastWords::listen(decoder_words);
-        let output = output.into_owned_fd().map_err(Error::file("join two programs"))?;
+        let output = output
+            .into_owned_fd()
+            .map_err(Error::file("join two programs"))?;
         let mut client = self.command(CLIENT)?;
         client
-            .args(["--no-defaults", "--binary-mode", "--batch", "--skip-reconnect", "--default-character-set=utf8mb4"])
+            .args([
+                "--no-defaults",
+                "--binary-mode",
+                "--batch",
+                "--skip-reconnect",
+                "--default-character-set=utf8mb4",
+            ])
             .arg(format!("--max-allowed-packet={GREATEST_PACKET}"))
             .arg(format!("--init-command={}", replay.session))
             .arg(format!("--user={}", crate::grants::system_user()))
@@ -65,7 +78,10 @@ impl Server {
         drop(client);
         let client_words = running.stderr.take().map(LastWords::listen);
         let executed = running.wait().await.map_err(Error::file("run `mariadb`"))?;
-        let decoded = decoder.wait().await.map_err(Error::file("run `mariadb-binlog`"))?;
+        let decoded = decoder
+            .wait()
+            .await
+            .map_err(Error::file("run `mariadb-binlog`"))?;
         let log = match client_words {
             Some(words) => words.text().await,
             None => String::new(),
@@ -77,7 +93,13 @@ impl Server {
 
     async fn raise_packet_limit(&self) -> Result<String> {
         let mut sql = self.sql(LIMIT).await?;
-        let before = sql.value("read the packet limit", "SELECT @@global.max_allowed_packet", LIMIT).await?;
+        let before = sql
+            .value(
+                "read the packet limit",
+                "SELECT @@global.max_allowed_packet",
+                LIMIT,
+            )
+            .await?;
         sql.close().await;
         let before = before.unwrap_or_else(|| (16 << 20).to_string());
         self.set_packet_limit(&GREATEST_PACKET.to_string()).await?;
@@ -87,7 +109,12 @@ impl Server {
     async fn set_packet_limit(&self, bytes: &str) -> Result<()> {
         let mut sql = self.sql(LIMIT).await?;
         let bytes: u64 = bytes.parse().unwrap_or(16 << 20);
-        sql.run("set the packet limit", &format!("SET GLOBAL max_allowed_packet={bytes}"), LIMIT).await?;
+        sql.run(
+            "set the packet limit",
+            &format!("SET GLOBAL max_allowed_packet={bytes}"),
+            LIMIT,
+        )
+        .await?;
         sql.close().await;
         Ok(())
     }

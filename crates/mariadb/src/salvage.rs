@@ -60,7 +60,11 @@ impl Server {
     /// done. Interrupted at any point it may be repeated: a transaction is there as a whole or not at all.
     ///
     /// Limit: it runs serially and with every commit durable, some hundred to some thousand transactions a second.
-    pub async fn salvage(&self, limit: Option<&Position>, mut progress: impl FnMut(u64, u64)) -> Result<Salvaged> {
+    pub async fn salvage(
+        &self,
+        limit: Option<&Position>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Salvaged> {
         let backlog = self.backlog(limit).await?;
         if backlog.transactions > 0 {
             let mut arguments = vec![format!("--stop-position={}", backlog.received)];
@@ -68,17 +72,30 @@ impl Server {
                 arguments.push(format!("--start-position={}", backlog.applied));
             }
             let files = self.relay_log_files().await?;
-            let replay = Replay { arguments, files, session: SESSION };
-            self.follow_progress(self.replay(&replay), &backlog, &mut progress).await?;
+            let replay = Replay {
+                arguments,
+                files,
+                session: SESSION,
+            };
+            self.follow_progress(self.replay(&replay), &backlog, &mut progress)
+                .await?;
         }
         let mut sql = self.sql(LIMIT).await?;
         let (_, logged) = positions(&mut sql).await?;
         if !logged.covers(&backlog.received) {
-            return Err(Error::unexpected(DOING, format!("at `{logged}` instead of `{}`", backlog.received)));
+            return Err(Error::unexpected(
+                DOING,
+                format!("at `{logged}` instead of `{}`", backlog.received),
+            ));
         }
         // Why: a client's session does not write this table as the SQL thread does.
         let literal = crate::sql::quote(&backlog.received.to_string());
-        sql.run(DOING, &format!("SET GLOBAL gtid_slave_pos={literal}"), LIMIT).await?;
+        sql.run(
+            DOING,
+            &format!("SET GLOBAL gtid_slave_pos={literal}"),
+            LIMIT,
+        )
+        .await?;
         sql.close().await;
         self.relay_log_examined()?;
         Ok(Salvaged {
@@ -137,14 +154,33 @@ impl Server {
 
 /// `gtid_slave_pos` and `gtid_binlog_pos`.
 pub(crate) async fn positions(sql: &mut Sql) -> Result<(Position, Position)> {
-    let rows = sql.rows(DOING, "SELECT @@global.gtid_slave_pos, @@global.gtid_binlog_pos", LIMIT).await?;
-    let text = |at| rows.first().and_then(|row| column::<String>(row, at)).unwrap_or_default();
+    let rows = sql
+        .rows(
+            DOING,
+            "SELECT @@global.gtid_slave_pos, @@global.gtid_binlog_pos",
+            LIMIT,
+        )
+        .await?;
+    let text = |at| {
+        rows.first()
+            .and_then(|row| column::<String>(row, at))
+            .unwrap_or_default()
+    };
     Ok((read_position(&text(0))?, read_position(&text(1))?))
 }
 
 /// Goes through the relay log; blocks.
-fn count(files: &[std::path::PathBuf], applied: Position, limit: Option<&Position>) -> Result<Backlog> {
-    let mut backlog = Backlog { received: applied.clone(), applied, transactions: 0, damage: None };
+fn count(
+    files: &[std::path::PathBuf],
+    applied: Position,
+    limit: Option<&Position>,
+) -> Result<Backlog> {
+    let mut backlog = Backlog {
+        received: applied.clone(),
+        applied,
+        transactions: 0,
+        damage: None,
+    };
     let mut gap: Option<(Position, Gtid)> = None;
     let mut is_over = false;
     let end = binlog::scan(files, &mut |group: Group| {
@@ -168,8 +204,62 @@ fn count(files: &[std::path::PathBuf], applied: Position, limit: Option<&Positio
         return Err(Error::RelayLogGap { after, next });
     }
     if let Some(damage) = end.damage {
-        let place = format!("`{}` at {}: {}", damage.file.display(), damage.offset, damage.why);
+        let place = format!(
+            "`{}` at {}: {}",
+            damage.file.display(),
+            damage.offset,
+            damage.why
+        );
         backlog.damage.get_or_insert(place);
     }
     Ok(backlog)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binlog::sample::Sample;
+
+    fn count_in(ids: &[&str], applied: &str, limit: Option<&str>) -> Result<Backlog> {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [Sample::begin(true)
+            .groups(ids)
+            .write(dir.path(), "relay.000001")];
+        let limit = limit.map(|text| text.parse().unwrap());
+        count(&files, applied.parse().unwrap(), limit.as_ref())
+    }
+
+    #[test]
+    fn backlog_is_what_lies_beyond_the_position_and_within_the_limit() {
+        let ids = ["0-1-4", "0-1-5", "0-1-6", "1-1-1", "0-2-7"];
+        for (applied, limit, transactions, received) in [
+            ("0-1-7,1-1-1", None, 0, "0-1-7,1-1-1"),
+            ("0-1-5,1-1-1", None, 2, "0-2-7,1-1-1"),
+            ("0-1-3,1-1-0", None, 5, "0-2-7,1-1-1"),
+            ("0-1-3,1-1-0", Some("0-1-5,1-1-0"), 2, "0-1-5,1-1-0"),
+            ("0-1-5,1-1-0", Some("0-1-3"), 0, "0-1-5,1-1-0"),
+        ] {
+            let found = count_in(&ids, applied, limit).unwrap();
+            assert_eq!(
+                (found.transactions, found.received.to_string().as_str()),
+                (transactions, received)
+            );
+        }
+        assert_eq!(
+            count_in(&["0-1-1", "0-1-2"], "", None)
+                .unwrap()
+                .transactions,
+            2
+        );
+    }
+
+    #[test]
+    fn gap_before_or_within_the_backlog_is_refused() {
+        for ids in [&["0-1-6", "0-1-7"][..], &["0-1-5", "0-1-7"]] {
+            assert!(
+                matches!(count_in(ids, "0-1-4", None), Err(Error::RelayLogGap { .. })),
+                "{ids:?}"
+            );
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::server::Server;
 pub use judge::Verdict;
 pub use save::TailSummary;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Limit: more than this is no tail; one that long is cloned.
 const GROUPS_LIMIT: usize = 100_000;
 
@@ -30,6 +30,8 @@ pub(crate) struct Tail {
     pub(crate) files: Vec<PathBuf>,
     /// The transactions, oldest first; `start.file` counts in `files`.
     pub(crate) groups: Vec<Group>,
+    /// The very transactions that `cut` names are in this server's history: up to there it is the cluster's.
+    pub(crate) has_cut: bool,
 }
 
 impl Server {
@@ -37,7 +39,12 @@ impl Server {
     /// primary since the cut) has written: nobody else will ever have them. Oldest first.
     pub async fn errant(&self, cut: &Position, writers: &[u32]) -> Result<Vec<Gtid>> {
         let tail = self.tail(cut).await?;
-        Ok(tail.groups.iter().map(|group| group.id).filter(|id| !writers.contains(&id.server)).collect())
+        Ok(tail
+            .groups
+            .iter()
+            .map(|group| group.id)
+            .filter(|id| !writers.contains(&id.server))
+            .collect())
     }
 
     /// Reads the binlog files beyond `cut`.
@@ -54,16 +61,27 @@ impl Server {
 
 /// Blocks.
 fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
-    let Some(from) = binlog::covered_start(&files, cut)? else {
+    let Some(beginning) = binlog::covered_start(&files, cut)? else {
         if files.is_empty() {
-            return Ok(Tail { files, groups: Vec::new() });
+            return Ok(Tail {
+                files,
+                groups: Vec::new(),
+                has_cut: cut.is_empty(),
+            });
         }
-        return Err(Error::NeedsClone { why: format!("its binlog no longer reaches back to `{cut}`") });
+        return Err(Error::NeedsClone {
+            why: format!("its binlog no longer reaches back to `{cut}`"),
+        });
     };
-    files.drain(..from);
+    files.drain(..beginning.file);
     let mut groups = Vec::new();
     let mut is_too_long = false;
+    let mut unseen: Vec<Gtid> = cut
+        .iter()
+        .filter(|id| !beginning.before.contains(id))
+        .collect();
     let end = binlog::scan(&files, &mut |group: Group| {
+        unseen.retain(|id| *id != group.id);
         if group.id.sequence > cut.sequence(group.id.domain) {
             is_too_long |= groups.len() >= GROUPS_LIMIT;
             if !is_too_long {
@@ -72,10 +90,17 @@ fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
         }
     })?;
     if is_too_long {
-        return Err(Error::NeedsClone { why: format!("more than {GROUPS_LIMIT} transactions are beyond `{cut}`") });
+        return Err(Error::NeedsClone {
+            why: format!("more than {GROUPS_LIMIT} transactions are beyond `{cut}`"),
+        });
     }
     if let Some(damage) = end.damage {
-        let why = format!("its binlog `{}` is damaged at {}: {}", damage.file.display(), damage.offset, damage.why);
+        let why = format!(
+            "its binlog `{}` is damaged at {}: {}",
+            damage.file.display(),
+            damage.offset,
+            damage.why
+        );
         return Err(Error::NeedsClone { why });
     }
     let first = groups.first().map_or(0, |group| group.start.file);
@@ -83,5 +108,9 @@ fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
     for group in &mut groups {
         group.start.file -= first;
     }
-    Ok(Tail { files, groups })
+    Ok(Tail {
+        files,
+        groups,
+        has_cut: unseen.is_empty(),
+    })
 }

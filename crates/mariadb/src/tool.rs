@@ -50,7 +50,11 @@ pub(crate) fn check(program: &str, status: ExitStatus, log: String) -> Result<()
     if status.success() {
         return Ok(());
     }
-    Err(Error::ProgramFailed { program: program.to_owned(), exit: status.to_string(), log })
+    Err(Error::ProgramFailed {
+        program: program.to_owned(),
+        exit: status.to_string(),
+        log,
+    })
 }
 
 impl Server {

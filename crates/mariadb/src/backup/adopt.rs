@@ -20,7 +20,7 @@ use crate::lifecycle::StartAs;
 use crate::server::Server;
 
 const DOING: &str = "adopt the clone";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Words of the server's refusal to start over transactions whose outcome only a binlog could tell.
 const PREPARED: [&str; 2] = ["prepared transaction", "tc-heuristic-recover"];
 
@@ -39,7 +39,9 @@ impl Server {
     /// True when the data directory holds a clone that was not adopted yet.
     pub fn needs_adoption(&self) -> bool {
         let dir = &self.settings().database_dir;
-        [BINLOG_INFO, SLAVE_INFO].iter().any(|note| note_in(dir, note).is_some())
+        [BINLOG_INFO, SLAVE_INFO]
+            .iter()
+            .any(|note| note_in(dir, note).is_some())
     }
 
     /// Starts an installed clone, sets its position, removes what it has of its source's replication and makes our
@@ -47,7 +49,10 @@ impl Server {
     pub async fn adopt_clone(&self, limit: Duration) -> Result<Adopted> {
         let dir = self.settings().database_dir.clone();
         if !self.needs_adoption() {
-            return Err(Error::unexpected(DOING, "the data directory holds no clone that was not adopted"));
+            return Err(Error::unexpected(
+                DOING,
+                "the data directory holds no clone that was not adopted",
+            ));
         }
         // A relay log of the data before means nothing to the clone.
         self.relay_log_examined()?;
@@ -55,7 +60,9 @@ impl Server {
         let is_from_replica = note_in(&dir, SLAVE_INFO).is_some();
         let mut sql = self.sql(LIMIT).await?;
         let position = if is_from_replica {
-            let own = sql.value(DOING, "SELECT @@global.gtid_slave_pos", LIMIT).await?;
+            let own = sql
+                .value(DOING, "SELECT @@global.gtid_slave_pos", LIMIT)
+                .await?;
             read_position(&own.unwrap_or_default())?
         } else {
             noted_position(&dir)?
@@ -67,7 +74,11 @@ impl Server {
         self.begin_binlog_at(DOING, &text).await?;
         self.ensure_accounts().await?;
         blocking(move || remove_notes(&dir)).await?;
-        Ok(Adopted { position, is_from_replica, rolled_back })
+        Ok(Adopted {
+            position,
+            is_from_replica,
+            rolled_back,
+        })
     }
 
     /// True when transactions had to be rolled back.
@@ -75,7 +86,9 @@ impl Server {
         let deadline = Instant::now() + limit;
         match self.start(StartAs::Ordinary, limit).await {
             Ok(_) | Err(Error::AlreadyRunning(_)) => Ok(false),
-            Err(Error::StartFailed { log, .. }) if PREPARED.iter().any(|words| log.contains(words)) => {
+            Err(Error::StartFailed { log, .. })
+                if PREPARED.iter().any(|words| log.contains(words)) =>
+            {
                 self.roll_back_prepared(deadline).await?;
                 let left = deadline.saturating_duration_since(Instant::now());
                 self.start(StartAs::Ordinary, left).await?;
@@ -89,16 +102,24 @@ impl Server {
     /// Why rolling back: such a transaction is beyond the position of the copy and will be replicated.
     async fn roll_back_prepared(&self, deadline: Instant) -> Result<()> {
         let mut command = self.command("mariadbd")?;
-        command.arg(format!("--defaults-file={}", self.settings().config_file().display()));
+        command.arg(format!(
+            "--defaults-file={}",
+            self.settings().config_file().display()
+        ));
         if let Some(user) = &self.settings().user {
             command.arg(format!("--user={user}"));
         }
-        command.arg("--tc-heuristic-recover=ROLLBACK").stderr(Stdio::null());
+        command
+            .arg("--tc-heuristic-recover=ROLLBACK")
+            .stderr(Stdio::null());
         let failed = || Error::file("run `mariadbd --tc-heuristic-recover`");
         let mut child = command.spawn().map_err(failed())?;
         match tokio::time::timeout_at(deadline, child.wait()).await {
             Ok(ended) => ended.map(drop).map_err(failed()),
-            Err(_) => Err(Error::Timeout { doing: "roll back prepared transactions".to_owned(), limit: LIMIT }),
+            Err(_) => Err(Error::Timeout {
+                doing: "roll back prepared transactions".to_owned(),
+                limit: LIMIT,
+            }),
         }
     }
 
@@ -118,9 +139,15 @@ impl Server {
             sql.run(doing, statement, LIMIT).await?;
         }
         for variable in ["gtid_slave_pos", "gtid_binlog_pos"] {
-            let shown = sql.value(doing, &format!("SELECT @@global.{variable}"), LIMIT).await?.unwrap_or_default();
+            let shown = sql
+                .value(doing, &format!("SELECT @@global.{variable}"), LIMIT)
+                .await?
+                .unwrap_or_default();
             if read_position(&shown)? != read_position(position)? {
-                return Err(Error::unexpected(doing, format!("{variable} is `{shown}`, not `{position}`")));
+                return Err(Error::unexpected(
+                    doing,
+                    format!("{variable} is `{shown}`, not `{position}`"),
+                ));
             }
         }
         sql.close().await;
@@ -130,16 +157,28 @@ impl Server {
 
 /// A position as the server or a tool printed it.
 pub(crate) fn read_position(text: &str) -> Result<Position> {
-    text.trim().parse().map_err(|e| Error::unexpected("read a position", format!("{e}")))
+    text.trim()
+        .parse()
+        .map_err(|e| Error::unexpected("read a position", format!("{e}")))
 }
 
-/// Third word of mariadb-backup's note: `binlog.000007	1234	0-1-99`; missing when nothing was ever logged.
+/// Third word of mariadb-backup's note: `binlog.000007 1234 0-1-99` with tabs; missing when nothing was ever logged.
 fn noted_position(dir: &Path) -> Result<Position> {
     let Some(path) = note_in(dir, BINLOG_INFO) else {
-        return Err(Error::unexpected(DOING, "the copy has no note of its position"));
+        return Err(Error::unexpected(
+            DOING,
+            "the copy has no note of its position",
+        ));
     };
-    let text = fs::read_to_string(&path).map_err(Error::file(format!("read `{}`", path.display())))?;
-    read_position(&text.split('\t').nth(2).unwrap_or_default().replace('\n', ""))
+    let text =
+        fs::read_to_string(&path).map_err(Error::file(format!("read `{}`", path.display())))?;
+    read_position(
+        &text
+            .split('\t')
+            .nth(2)
+            .unwrap_or_default()
+            .replace('\n', ""),
+    )
 }
 
 /// The notes go last: while they are there, adoption is not finished.
@@ -165,7 +204,10 @@ mod tests {
     fn position_of_a_primary_is_read_from_either_note() {
         for name in ["xtrabackup_binlog_info", "mariadb_backup_binlog_info"] {
             let dir = tempfile::tempdir().unwrap();
-            for (text, expected) in [("binlog.000002\t339\t0-1-27\n", "0-1-27"), ("binlog.000001\t330\n", "")] {
+            for (text, expected) in [
+                ("binlog.000002\t339\t0-1-27\n", "0-1-27"),
+                ("binlog.000001\t330\n", ""),
+            ] {
                 fs::write(dir.path().join(name), text).unwrap();
                 assert_eq!(noted_position(dir.path()).unwrap().to_string(), expected);
             }

@@ -89,7 +89,10 @@ impl StreamCheck {
             return Err(format!("it ends within file `{path}`"));
         }
         if !self.has_checkpoints || !self.has_last_file {
-            return Err(format!("it ends after {} files, before the backup was complete", self.files));
+            return Err(format!(
+                "it ends after {} files, before the backup was complete",
+                self.files
+            ));
         }
         Ok(self.files)
     }
@@ -136,7 +139,10 @@ fn head(part: &[u8]) -> Result<Reading, String> {
         b'E' => false,
         other => return Err(format!("it holds a chunk of unknown type {other}")),
     };
-    let bytes = part[10..14].iter().rev().fold(0, |sum, b| sum << 8 | usize::from(*b));
+    let bytes = part[10..14]
+        .iter()
+        .rev()
+        .fold(0, |sum, b| sum << 8 | usize::from(*b));
     if bytes == 0 || bytes > PATH_LIMIT {
         return Err(format!("it names a file with {bytes} bytes"));
     }
@@ -146,13 +152,23 @@ fn head(part: &[u8]) -> Result<Reading, String> {
 /// A path that stays below the directory it is unpacked in.
 fn safe_path(part: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(part).into_owned();
-    let is_plain = part.iter().all(|b| b.is_ascii_graphic() || *b == b' ' || *b >= 0x80);
+    let is_plain = part
+        .iter()
+        .all(|b| b.is_ascii_graphic() || *b == b' ' || *b >= 0x80);
     if !is_plain || text.starts_with('/') || text.split('/').any(|step| step == "..") {
-        return Err(format!("it names a file outside of the data directory: `{}`", text.escape_debug()));
+        return Err(format!(
+            "it names a file outside of the data directory: `{}`",
+            text.escape_debug()
+        ));
     }
     // Such a file points at a table elsewhere on the sender's disks.
-    if std::path::Path::new(&text).extension().is_some_and(|e| e.eq_ignore_ascii_case("isl")) {
-        return Err(format!("table `{text}` lies outside of the data directory (DATA DIRECTORY)"));
+    if std::path::Path::new(&text)
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("isl"))
+    {
+        return Err(format!(
+            "table `{text}` lies outside of the data directory (DATA DIRECTORY)"
+        ));
     }
     Ok(text)
 }
@@ -207,8 +223,19 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_directory_are_refused() {
-        for bad in ["/etc/passwd", "../x", "t/../../x", "t/..", "a\0b", "a\nb", "t/x.isl"] {
-            assert!(check(&file(bad), 4096).unwrap_err().contains("outside"), "{bad:?}");
+        for bad in [
+            "/etc/passwd",
+            "../x",
+            "t/../../x",
+            "t/..",
+            "a\0b",
+            "a\nb",
+            "t/x.isl",
+        ] {
+            assert!(
+                check(&file(bad), 4096).unwrap_err().contains("outside"),
+                "{bad:?}"
+            );
         }
         assert!(check(&[file("./undo001"), whole()].concat(), 4096).is_ok());
     }

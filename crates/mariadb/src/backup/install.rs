@@ -32,7 +32,9 @@ impl Server {
             if database_dir.exists() {
                 return Ok(false);
             }
-            let Some(latest) = old_copies(&database_dir)?.pop() else { return Ok(false) };
+            let Some(latest) = old_copies(&database_dir)?.pop() else {
+                return Ok(false);
+            };
             disk::rename(&latest, &database_dir)?;
             Ok(true)
         })
@@ -80,18 +82,30 @@ fn swap(incoming: &Path, database_dir: &Path) -> Result<Option<PathBuf>> {
 
 /// A name for the old directory that sorts by time and is not taken.
 fn free_name(database_dir: &Path) -> PathBuf {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let name = |second: u64| disk::beside(database_dir, &format!("{OLD}{second:012}"));
-    (now..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(now))
+    let mut second = now;
+    while name(second).exists() {
+        second += 1;
+    }
+    name(second)
 }
 
 fn old_copies(database_dir: &Path) -> Result<Vec<PathBuf>> {
     let parent = disk::parent(database_dir)?;
     let prefix = disk::beside(database_dir, OLD);
-    let prefix = prefix.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let prefix = prefix
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let failed = || Error::file(format!("list `{}`", parent.display()));
     let is_copy = |name: &str| {
-        name.strip_prefix(&prefix).is_some_and(|time| !time.is_empty() && time.bytes().all(|b| b.is_ascii_digit()))
+        name.strip_prefix(&prefix)
+            .is_some_and(|time| !time.is_empty() && time.bytes().all(|b| b.is_ascii_digit()))
     };
     let mut copies = Vec::new();
     for entry in std::fs::read_dir(parent).map_err(failed())? {
@@ -126,7 +140,10 @@ mod tests {
         for (mark_of_copy, expected_old) in [("second", "first"), ("third", "second")] {
             data(&incoming, mark_of_copy);
             let old = swap(&incoming, &database).unwrap().unwrap();
-            assert_eq!((mark(&database).as_str(), mark(&old).as_str()), (mark_of_copy, expected_old));
+            assert_eq!(
+                (mark(&database).as_str(), mark(&old).as_str()),
+                (mark_of_copy, expected_old)
+            );
         }
         fs::create_dir(top.path().join("db.before-clone-of-something-else")).unwrap();
         assert_eq!(old_copies(&database).unwrap().len(), 2);
@@ -138,7 +155,10 @@ mod tests {
         let (incoming, database) = (top.path().join("db.incoming"), top.path().join("db"));
         data(&database, "first");
         fs::create_dir(&incoming).unwrap();
-        assert!(matches!(swap(&incoming, &database), Err(Error::DataMissing(_))));
+        assert!(matches!(
+            swap(&incoming, &database),
+            Err(Error::DataMissing(_))
+        ));
         assert_eq!(mark(&database), "first");
     }
 }

@@ -19,8 +19,15 @@ const UNPACK: &str = "mbstream";
 const PREPARE: &str = "mariadb-backup";
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Files of the source's own replication and process, should a backup ever hold them.
-const FOREIGN: &[&str] =
-    &["master.info", "multi-master.info", "relay-log.info", "relay.", "relay-log.", "binlog.", "auto.cnf"];
+const FOREIGN: &[&str] = &[
+    "master.info",
+    "multi-master.info",
+    "relay-log.info",
+    "relay.",
+    "relay-log.",
+    "binlog.",
+    "auto.cnf",
+];
 
 /// What a clone is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +84,20 @@ impl Server {
         let dir = self.incoming_dir();
         let leftover = dir.clone();
         blocking(move || disk::remove_dir(&leftover)).await?;
-        fs::create_dir_all(disk::parent(&dir)?).map_err(Error::file("make the parent of the data directory"))?;
+        fs::create_dir_all(disk::parent(&dir)?)
+            .map_err(Error::file("make the parent of the data directory"))?;
         disk::make_private_dir(&dir)?;
         self.give(&dir)?;
         let (bytes, files) = self.unpack(&mut stream, &dir, &mut progress).await?;
-        progress(Progress { stage: Stage::Preparing, bytes });
+        progress(Progress {
+            stage: Stage::Preparing,
+            bytes,
+        });
         self.prepare(&dir).await?;
-        progress(Progress { stage: Stage::Syncing, bytes });
+        progress(Progress {
+            stage: Stage::Syncing,
+            bytes,
+        });
         let kept = dir.clone();
         blocking(move || {
             remove_foreign(&kept)?;
@@ -92,9 +106,16 @@ impl Server {
         .await?;
         let is_from_replica = note_in(&dir, SLAVE_INFO).is_some();
         if !is_from_replica && note_in(&dir, BINLOG_INFO).is_none() {
-            return Err(Error::StreamBroken("it does not say to which position it belongs".to_owned()));
+            return Err(Error::StreamBroken(
+                "it does not say to which position it belongs".to_owned(),
+            ));
         }
-        Ok(Received { dir, bytes, files, is_from_replica })
+        Ok(Received {
+            dir,
+            bytes,
+            files,
+            is_from_replica,
+        })
     }
 
     async fn unpack(
@@ -126,7 +147,9 @@ impl Server {
 
     async fn prepare(&self, dir: &Path) -> Result<()> {
         let mut command = self.command_as_owner(PREPARE)?;
-        command.args(["--no-defaults", "--prepare"]).arg(format!("--target-dir={}", dir.display()));
+        command
+            .args(["--no-defaults", "--prepare"])
+            .arg(format!("--target-dir={}", dir.display()));
         command.current_dir(dir);
         tool::finish(PREPARE, command).await
     }
@@ -148,7 +171,10 @@ async fn take_in(
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut bytes = 0;
     loop {
-        let count = stream.read(&mut buffer).await.map_err(|e| broken(e.to_string()))?;
+        let count = stream
+            .read(&mut buffer)
+            .await
+            .map_err(|e| broken(e.to_string()))?;
         if count == 0 {
             break;
         }
@@ -156,7 +182,10 @@ async fn take_in(
         bytes += count as u64;
         let written = stdin.write_all(&buffer[..count]).await;
         written.map_err(|e| Taking::Unpacker(Error::file("write to `mbstream`")(e)))?;
-        progress(Progress { stage: Stage::Receiving, bytes });
+        progress(Progress {
+            stage: Stage::Receiving,
+            bytes,
+        });
     }
     let files = check.finish().map_err(broken)?;
     Ok((bytes, files))
@@ -169,7 +198,8 @@ fn remove_foreign(dir: &Path) -> Result<()> {
         let entry = entry.map_err(failed())?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let is_foreign = FOREIGN.iter().any(|start| name.starts_with(start)) || name.ends_with(".pid");
+        let is_foreign =
+            FOREIGN.iter().any(|start| name.starts_with(start)) || name.ends_with(".pid");
         if is_foreign && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
             fs::remove_file(entry.path()).map_err(failed())?;
         }
@@ -178,7 +208,9 @@ fn remove_foreign(dir: &Path) -> Result<()> {
 }
 
 /// Runs file work where it may block.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => Err(Error::unexpected("work on files", failed.to_string())),

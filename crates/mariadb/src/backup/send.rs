@@ -17,7 +17,14 @@ use crate::tool::{self, LastWords};
 
 const PROGRAM: &str = "mariadb-backup";
 /// Files at the top of the data directory that are no part of a backup.
-const NOT_COPIED: &[&str] = &["binlog.", "relay.", "relay-log.", "ib_logfile", "ibtmp", "master.info"];
+const NOT_COPIED: &[&str] = &[
+    "binlog.",
+    "relay.",
+    "relay-log.",
+    "ib_logfile",
+    "ibtmp",
+    "master.info",
+];
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -56,12 +63,19 @@ impl Server {
         let mut command = self.command(PROGRAM)?;
         command
             .arg(format!("--defaults-file={}", config.display()))
-            .args(["--backup", "--stream=mbstream", "--slave-info", "--parallel=2"])
+            .args([
+                "--backup",
+                "--stream=mbstream",
+                "--slave-info",
+                "--parallel=2",
+            ])
             .arg(format!("--user={}", crate::grants::system_user()))
             .arg(format!("--socket={}", self.settings().socket().display()))
             .arg(format!("--target-dir={}", scratch.0.display()))
             .stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(Error::file("run `mariadb-backup`"))?;
+        let mut child = command
+            .spawn()
+            .map_err(Error::file("run `mariadb-backup`"))?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::unexpected("run `mariadb-backup`", "no pipes"));
         };
@@ -77,7 +91,11 @@ impl Server {
 }
 
 impl AsyncRead for BackupStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(stdout) = &mut this.stdout {
             let before = buf.filled().len();
@@ -93,7 +111,9 @@ impl AsyncRead for BackupStream {
                 tool::check(PROGRAM, status, words.text().await).map_err(io::Error::other)
             }));
         }
-        let Some(ending) = &mut this.ending else { return Poll::Ready(Ok(())) };
+        let Some(ending) = &mut this.ending else {
+            return Poll::Ready(Ok(()));
+        };
         let outcome = ready!(ending.as_mut().poll(cx));
         this.ending = None;
         this.scratch.clear();
@@ -125,12 +145,20 @@ impl Drop for Scratch {
 
 /// Bytes of the files a backup will hold. Blocks.
 fn size_of(dir: &Path, is_top: bool) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return 0;
+    };
     let size = |entry: std::fs::DirEntry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         match entry.metadata() {
-            Ok(meta) if meta.is_dir() => if is_top { size_of(&entry.path(), false) } else { 0 },
+            Ok(meta) if meta.is_dir() => {
+                if is_top {
+                    size_of(&entry.path(), false)
+                } else {
+                    0
+                }
+            }
             Ok(_) if is_top && NOT_COPIED.iter().any(|start| name.starts_with(start)) => 0,
             Ok(meta) => meta.len(),
             Err(_) => 0,

@@ -72,7 +72,11 @@ impl EventReader {
         if fill(&mut file, &mut magic)? < magic.len() || magic != MAGIC {
             return Ok(None);
         }
-        Ok(Some(Self { file, offset: MAGIC.len() as u64, checksums: false }))
+        Ok(Some(Self {
+            file,
+            offset: MAGIC.len() as u64,
+            checksums: false,
+        }))
     }
 
     /// The next event.
@@ -156,7 +160,9 @@ struct Body {
 
 /// The byte before the checksum of a format description names the algorithm: 1 is CRC-32.
 fn describes_checksums(body: &[u8]) -> bool {
-    body.len().checked_sub(CHECKSUM_BYTES + 1).is_some_and(|at| body[at] == 1)
+    body.len()
+        .checked_sub(CHECKSUM_BYTES + 1)
+        .is_some_and(|at| body[at] == 1)
 }
 
 /// Reads until `buffer` is full or the file ends; says how many bytes came.
@@ -174,5 +180,8 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 fn read_u32(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+    bytes
+        .get(at..at + 4)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u32::from_le_bytes)
 }

@@ -71,20 +71,35 @@ impl Grouping {
         match event.kind {
             event::GTID => {
                 let follows_torn = self.open.is_some();
-                self.open = begin(file, event).map(|(group, single)| (Group { follows_torn, ..group }, single));
+                self.open = begin(file, event).map(|(group, single)| {
+                    (
+                        Group {
+                            follows_torn,
+                            ..group
+                        },
+                        single,
+                    )
+                });
                 None
             }
             event::FORMAT if created(event) => {
                 self.open = None;
                 None
             }
-            event::FORMAT | event::ROTATE | event::STOP | event::HEARTBEAT | event::CHECKPOINT | event::GTID_LIST => {
-                None
-            }
+            event::FORMAT
+            | event::ROTATE
+            | event::STOP
+            | event::HEARTBEAT
+            | event::CHECKPOINT
+            | event::GTID_LIST => None,
             _ => {
                 let (group, standalone) = self.open.as_mut()?;
                 let ends = note(&mut group.contents, event, *standalone);
-                if ends { self.open.take().map(|(group, _)| group) } else { None }
+                if ends {
+                    self.open.take().map(|(group, _)| group)
+                } else {
+                    None
+                }
             }
         }
     }
@@ -106,8 +121,15 @@ fn begin(file: usize, event: &Event) -> Option<(Group, bool)> {
         ..Contents::default()
     };
     let group = Group {
-        id: Gtid { domain, server: event.server, sequence },
-        start: Place { file, offset: event.start },
+        id: Gtid {
+            domain,
+            server: event.server,
+            sequence,
+        },
+        start: Place {
+            file,
+            offset: event.start,
+        },
         written_at: event.timestamp,
         contents,
         follows_torn: false,
@@ -191,13 +213,20 @@ fn columns(event: &Event) -> Option<bool> {
     }
     // Limit: a table has at most 4096 columns, so the length is one byte, or 0xfc and two.
     let (width, rest) = match *rest.first()? {
-        0xfc => (usize::from(u16::from_le_bytes(rest.get(1..3)?.try_into().ok()?)), rest.get(3..)?),
+        0xfc => (
+            usize::from(u16::from_le_bytes(rest.get(1..3)?.try_into().ok()?)),
+            rest.get(3..)?,
+        ),
         short @ 0..=0xfa => (usize::from(short), rest.get(1..)?),
         _ => return None,
     };
     let bytes = width.div_ceil(8);
     let full = |bitmap: &[u8]| (0..width).all(|n| bitmap[n / 8] & (1 << (n % 8)) != 0);
     let is_update = matches!(event.kind, 24 | 31);
-    let after = if is_update { full(rest.get(bytes..bytes * 2)?) } else { true };
+    let after = if is_update {
+        full(rest.get(bytes..bytes * 2)?)
+    } else {
+        true
+    };
     Some(full(rest.get(..bytes)?) && after)
 }

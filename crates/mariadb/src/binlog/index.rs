@@ -17,31 +17,48 @@ pub(crate) fn files_of(index: &Path, database_dir: &Path) -> Result<Vec<PathBuf>
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(failed(e)),
         Ok(meta) if meta.len() > INDEX_LIMIT => {
-            return Err(Error::unexpected("read log index", format!("{} bytes", meta.len())));
+            return Err(Error::unexpected(
+                "read log index",
+                format!("{} bytes", meta.len()),
+            ));
         }
         Ok(_) => {}
     }
     let text = std::fs::read_to_string(index).map_err(failed)?;
     let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
     // Names are relative to the data directory unless absolute; `join` knows both.
-    Ok(names.map(|name| database_dir.join(name)).filter(|path| path.exists()).collect())
+    Ok(names
+        .map(|name| database_dir.join(name))
+        .filter(|path| path.exists())
+        .collect())
 }
 
-/// Number of the last binlog file that begins at or below `position`: nothing beyond it lies in an
+/// Where to begin to read beyond a position.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// Number of the file.
+    pub(crate) file: usize,
+    /// The last transaction of each domain and server before it.
+    pub(crate) before: Vec<Gtid>,
+}
+
+/// The last binlog file that begins at or below `position`: nothing beyond it lies in an
 /// earlier one. `None` when every file begins beyond it. Blocks.
-pub(crate) fn covered_start(files: &[PathBuf], position: &Position) -> Result<Option<usize>> {
-    for (number, path) in files.iter().enumerate().rev() {
-        if let Some(begins) = begins_at(path)?
-            && position.covers(&begins)
+pub(crate) fn covered_start(files: &[PathBuf], position: &Position) -> Result<Option<Beginning>> {
+    for (file, path) in files.iter().enumerate().rev() {
+        if let Some(before) = begins_at(path)?
+            && before
+                .iter()
+                .all(|id| id.sequence <= position.sequence(id.domain))
         {
-            return Ok(Some(number));
+            return Ok(Some(Beginning { file, before }));
         }
     }
     Ok(None)
 }
 
 /// What was in the binlog before this file: its GTID list event.
-fn begins_at(path: &Path) -> Result<Option<Position>> {
+fn begins_at(path: &Path) -> Result<Option<Vec<Gtid>>> {
     let failed = |e| Error::file(format!("read log `{}`", path.display()))(e);
     let Some(mut reader) = EventReader::open(path).map_err(failed)? else {
         return Ok(None);
@@ -57,7 +74,7 @@ fn begins_at(path: &Path) -> Result<Option<Position>> {
 }
 
 /// Body of a GTID list: a count (with flags above bit 28), then domain, server, sequence of each.
-fn listed(body: &[u8]) -> Option<Position> {
+fn listed(body: &[u8]) -> Option<Vec<Gtid>> {
     let count = u32::from_le_bytes(body.get(..4)?.try_into().ok()?) & 0x0fff_ffff;
     let entries = body.get(4..)?;
     if entries.len() < count as usize * 16 {

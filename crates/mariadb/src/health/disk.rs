@@ -38,7 +38,11 @@ pub(super) struct DiskProbe {
 
 impl DiskProbe {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), thread: None, pending: Pending::new() }
+        Self {
+            dir: dir.to_owned(),
+            thread: None,
+            pending: Pending::new(),
+        }
     }
 
     pub(super) async fn probe(&mut self, limit: Duration) -> DiskAnswer {
@@ -49,7 +53,10 @@ impl DiskProbe {
                 Err(error) => return DiskAnswer::Failed(format!("start a thread: {error}")),
             },
         };
-        self.pending.run(limit, || ask(thread)).await.unwrap_or(DiskAnswer::Silent)
+        self.pending
+            .run(limit, || ask(thread))
+            .await
+            .unwrap_or(DiskAnswer::Silent)
     }
 }
 
@@ -69,7 +76,9 @@ fn start(dir: PathBuf) -> io::Result<mpsc::Sender<Asked>> {
             let _ = asked.send(write_block(&dir));
         }
     };
-    std::thread::Builder::new().name("disk-probe".to_owned()).spawn(run)?;
+    std::thread::Builder::new()
+        .name("disk-probe".to_owned())
+        .spawn(run)?;
     Ok(sender)
 }
 
@@ -77,9 +86,16 @@ fn start(dir: PathBuf) -> io::Result<mpsc::Sender<Asked>> {
 fn write_block(dir: &Path) -> DiskAnswer {
     let write = || {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(dir.join(FILE))?;
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(dir.join(FILE))?;
         let mut block = [0; BLOCK_BYTES];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         block[..16].copy_from_slice(&now.as_nanos().to_le_bytes());
         file.write_all_at(&block, 0)?;
         file.sync_data()

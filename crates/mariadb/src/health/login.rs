@@ -41,12 +41,18 @@ impl Login {
             .max_allowed_packet(Some(1 << 20))
             .wait_timeout(Some(60))
             .stmt_cache_size(0);
-        Self { opts, pending: Pending::new() }
+        Self {
+            opts,
+            pending: Pending::new(),
+        }
     }
 
     pub(super) async fn probe(&mut self, limit: Duration) -> Answer {
         let opts = self.opts.clone();
-        self.pending.run(limit, || log_in(opts)).await.unwrap_or(Answer::Silent)
+        self.pending
+            .run(limit, || log_in(opts))
+            .await
+            .unwrap_or(Answer::Silent)
     }
 }
 
@@ -58,7 +64,9 @@ async fn log_in(opts: OptsBuilder) -> Answer {
         }
         Err(Error::Server(e)) if matches!(e.code, 1040 | 1203) => Answer::Full,
         Err(Error::Server(e)) if matches!(e.code, 1045 | 1130 | 1698 | 4151) => Answer::Greeted,
-        Err(Error::Io(IoError::Io(e))) if e.kind() == ErrorKind::ConnectionRefused => Answer::Refused,
+        Err(Error::Io(IoError::Io(e))) if e.kind() == ErrorKind::ConnectionRefused => {
+            Answer::Refused
+        }
         // The process has just ended, or shuts down: the next probe will tell.
         Err(Error::Io(_) | Error::Driver(DriverError::ConnectionClosed)) => Answer::Refused,
         Err(other) => Answer::Failed(crate::error::cut(&other.to_string(), 200)),

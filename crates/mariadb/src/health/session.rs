@@ -11,14 +11,15 @@ use crate::server::Server;
 use crate::sql::Sql;
 
 /// The pending work ends when the server does, not by a deadline of its own.
-const NEVER: Duration = Duration::from_secs(86_400);
+const NEVER: Duration = Duration::from_hours(24);
 const DOING: &str = "probe";
 /// Why `lock_wait_timeout=0`: behind a backup's last lock or a pending `read_only=1` the write is refused at once
 /// instead of queueing there.
 const SESSION: &str = "SET SESSION sql_log_bin=0, lock_wait_timeout=0, innodb_lock_wait_timeout=1";
 const MAKE: &str = "CREATE DATABASE IF NOT EXISTS mainstay_local; \
      CREATE TABLE IF NOT EXISTS mainstay_local.heartbeat (id TINYINT PRIMARY KEY, beats BIGINT NOT NULL) ENGINE=InnoDB";
-const WRITE: &str = "INSERT INTO mainstay_local.heartbeat VALUES (1, 1) ON DUPLICATE KEY UPDATE beats = beats + 1";
+const WRITE: &str =
+    "INSERT INTO mainstay_local.heartbeat VALUES (1, 1) ON DUPLICATE KEY UPDATE beats = beats + 1";
 
 /// What the session was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,12 @@ pub(super) struct SessionProbe {
 
 impl SessionProbe {
     pub(super) fn new(server: &Server) -> Self {
-        Self { server: server.clone(), session: None, phase: Arc::default(), pending: Pending::new() }
+        Self {
+            server: server.clone(),
+            session: None,
+            phase: Arc::default(),
+            pending: Pending::new(),
+        }
     }
 
     /// The server is gone, and the session with it.
@@ -60,7 +66,12 @@ impl SessionProbe {
     pub(super) async fn probe(&mut self, limits: &Limits) -> Work {
         let kept = self.session.take();
         let (server, phase) = (self.server.clone(), self.phase.clone());
-        let work = self.pending.run(limits.write.max(limits.answer), || work(server, kept, phase)).await;
+        let work = self
+            .pending
+            .run(limits.write.max(limits.answer), || {
+                work(server, kept, phase)
+            })
+            .await;
         match work {
             Some((session, outcome)) => {
                 self.session = session;
@@ -104,7 +115,9 @@ async fn connect(server: &Server) -> Result<Sql> {
 async fn write(sql: &mut Sql) -> Result<()> {
     match sql.run(DOING, WRITE, NEVER).await {
         // No such database or table yet.
-        Err(Error::Sql { code: 1049 | 1146, .. }) => {
+        Err(Error::Sql {
+            code: 1049 | 1146, ..
+        }) => {
             sql.run(DOING, MAKE, NEVER).await?;
             sql.run(DOING, WRITE, NEVER).await
         }
@@ -116,9 +129,15 @@ fn outcome_of(done: Result<()>) -> Work {
     match done {
         Ok(()) => Work::Done,
         // Lock wait timeout, deadlock.
-        Err(Error::Sql { code: 1205 | 1213, message, .. }) => Work::Locked(message),
+        Err(Error::Sql {
+            code: 1205 | 1213,
+            message,
+            ..
+        }) => Work::Locked(message),
         // Disk full, table full.
-        Err(Error::Sql { code: 1021 | 1114, .. }) => Work::Full,
+        Err(Error::Sql {
+            code: 1021 | 1114, ..
+        }) => Work::Full,
         Err(error) => Work::Failed(error.to_string()),
     }
 }

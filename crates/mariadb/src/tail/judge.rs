@@ -28,8 +28,13 @@ pub(super) fn judge(groups: &[Group]) -> Verdict {
     if groups.is_empty() {
         return Verdict::Empty;
     }
-    let reason = |group: &Group| against(&group.contents).map(|why| format!("transaction {} {why}", group.id));
-    groups.iter().find_map(reason).map_or(Verdict::Rewindable, Verdict::NeedsClone)
+    let reason = |group: &Group| {
+        against(&group.contents).map(|why| format!("transaction {} {why}", group.id))
+    };
+    groups
+        .iter()
+        .find_map(reason)
+        .map_or(Verdict::Rewindable, Verdict::NeedsClone)
 }
 
 fn against(contents: &Contents) -> Option<String> {
@@ -60,8 +65,14 @@ fn against(contents: &Contents) -> Option<String> {
 /// What the server says about the tables: each must be an ordinary InnoDB table, and none may be referred to by
 /// a key that changes other rows.
 pub(super) async fn judge_tables(server: &Server, groups: &[Group]) -> Result<Verdict> {
-    let all = groups.iter().flat_map(|group| &group.contents.tables).collect::<BTreeSet<_>>();
-    let erased = groups.iter().filter(|group| group.contents.erases).flat_map(|group| &group.contents.tables);
+    let all = groups
+        .iter()
+        .flat_map(|group| &group.contents.tables)
+        .collect::<BTreeSet<_>>();
+    let erased = groups
+        .iter()
+        .filter(|group| group.contents.erases)
+        .flat_map(|group| &group.contents.tables);
     let erased = erased.collect::<BTreeSet<_>>();
     let doing = "look at the tables of a tail";
     let mut sql = server.sql(LIMIT).await?;
@@ -73,7 +84,9 @@ pub(super) async fn judge_tables(server: &Server, groups: &[Group]) -> Result<Ve
         );
         let rows = sql.rows(doing, &of_table, LIMIT).await?;
         if rows.first().and_then(|row| column::<u64>(row, 0)) != Some(1) {
-            return Ok(Verdict::NeedsClone(format!("`{schema}`.`{table}` is not an ordinary InnoDB table")));
+            return Ok(Verdict::NeedsClone(format!(
+                "`{schema}`.`{table}` is not an ordinary InnoDB table"
+            )));
         }
         if !erased.contains(&(schema.clone(), table.clone())) {
             continue;
@@ -84,7 +97,9 @@ pub(super) async fn judge_tables(server: &Server, groups: &[Group]) -> Result<Ve
              (DELETE_RULE NOT IN ('RESTRICT', 'NO ACTION') OR UPDATE_RULE NOT IN ('RESTRICT', 'NO ACTION'))"
         );
         if let Some(key) = sql.value(doing, &of_keys, LIMIT).await? {
-            let why = format!("rows of `{schema}`.`{table}` were changed, and foreign key `{key}` changes others with them");
+            let why = format!(
+                "rows of `{schema}`.`{table}` were changed, and foreign key `{key}` changes others with them"
+            );
             return Ok(Verdict::NeedsClone(why));
         }
     }
@@ -100,7 +115,11 @@ mod tests {
 
     fn tail_of(contents: Contents) -> Verdict {
         judge(&[Group {
-            id: Gtid { domain: 0, server: 1, sequence: 7 },
+            id: Gtid {
+                domain: 0,
+                server: 1,
+                sequence: 7,
+            },
             start: Place { file: 0, offset: 4 },
             written_at: 0,
             contents,
@@ -109,25 +128,72 @@ mod tests {
     }
 
     fn rows(schema: &str) -> Contents {
-        Contents { tables: [(schema.to_owned(), "a".to_owned())].into(), ..Contents::default() }
+        Contents {
+            tables: [(schema.to_owned(), "a".to_owned())].into(),
+            ..Contents::default()
+        }
     }
 
     #[test]
     fn only_whole_rows_of_the_users_tables_can_be_rewound() {
         assert_eq!(judge(&[]), Verdict::Empty);
         assert_eq!(tail_of(rows("shop")), Verdict::Rewindable);
-        assert_eq!(tail_of(Contents { erases: true, ..rows("shop") }), Verdict::Rewindable);
+        assert_eq!(
+            tail_of(Contents {
+                erases: true,
+                ..rows("shop")
+            }),
+            Verdict::Rewindable
+        );
         for (contents, word) in [
-            (Contents { ddl: true, ..rows("shop") }, "DDL"),
-            (Contents { xa: true, ..rows("shop") }, "XA"),
-            (Contents { non_transactional: true, ..rows("shop") }, "rolled back"),
-            (Contents { statement: true, ..rows("shop") }, "statement"),
-            (Contents { unknown: true, ..rows("shop") }, "not known"),
-            (Contents { partial_rows: true, ..rows("shop") }, "columns"),
+            (
+                Contents {
+                    ddl: true,
+                    ..rows("shop")
+                },
+                "DDL",
+            ),
+            (
+                Contents {
+                    xa: true,
+                    ..rows("shop")
+                },
+                "XA",
+            ),
+            (
+                Contents {
+                    non_transactional: true,
+                    ..rows("shop")
+                },
+                "rolled back",
+            ),
+            (
+                Contents {
+                    statement: true,
+                    ..rows("shop")
+                },
+                "statement",
+            ),
+            (
+                Contents {
+                    unknown: true,
+                    ..rows("shop")
+                },
+                "not known",
+            ),
+            (
+                Contents {
+                    partial_rows: true,
+                    ..rows("shop")
+                },
+                "columns",
+            ),
             (rows("mysql"), "system table"),
         ] {
             match tail_of(contents) {
-                Verdict::NeedsClone(why) => assert!(why.contains(word) && why.contains("0-1-7"), "{why}"),
+                Verdict::NeedsClone(why) => {
+                    assert!(why.contains(word) && why.contains("0-1-7"), "{why}");
+                }
                 other => panic!("{word}: {other:?}"),
             }
         }

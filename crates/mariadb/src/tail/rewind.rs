@@ -14,27 +14,33 @@ use crate::sql::{column, named};
 
 const DOING: &str = "rewind";
 /// Nothing of it goes to the binlog, which is given up afterwards.
-const SESSION: &str = "SET SESSION sql_log_bin=0, max_statement_time=0, lock_wait_timeout=60, foreign_key_checks=1";
+const SESSION: &str =
+    "SET SESSION sql_log_bin=0, max_statement_time=0, lock_wait_timeout=60, foreign_key_checks=1";
 
 impl Server {
     /// Takes all transactions beyond `cut` out of the data. Afterwards `gtid_binlog_pos` and `gtid_slave_pos` are
     /// `cut`, and the binlog is empty and begins there. The server must run, closed, in no role.
     ///
-    /// `NeedsClone` says why that is not certain, with nothing changed, or that it has failed half-way.
+    /// A server with nothing beyond `cut` is left as it is. `NeedsClone` says why a rewind is not certain,
+    /// with nothing changed, or that it has failed half-way.
     pub async fn rewind(&self, cut: &Position) -> Result<u64> {
         self.must_be_idle().await?;
         let tail = self.tail(cut).await?;
-        match judge::judge(&tail.groups) {
-            Verdict::Empty => {}
-            Verdict::NeedsClone(why) => return Err(Error::NeedsClone { why }),
-            Verdict::Rewindable => {
-                if let Verdict::NeedsClone(why) = judge::judge_tables(self, &tail.groups).await? {
-                    return Err(Error::NeedsClone { why });
-                }
-                let failed = |e: Error| Error::NeedsClone { why: format!("the rewind failed half-way: {e}") };
-                self.flash_back(&tail).await.map_err(failed)?;
+        let verdict = match judge::judge(&tail.groups) {
+            Verdict::Empty => return Ok(0),
+            _ if !tail.has_cut => {
+                Verdict::NeedsClone(format!("its history does not contain `{cut}`"))
             }
+            Verdict::Rewindable => judge::judge_tables(self, &tail.groups).await?,
+            refused @ Verdict::NeedsClone(_) => refused,
+        };
+        if let Verdict::NeedsClone(why) = verdict {
+            return Err(Error::NeedsClone { why });
         }
+        let failed = |e: Error| Error::NeedsClone {
+            why: format!("the rewind failed half-way: {e}"),
+        };
+        self.flash_back(&tail).await.map_err(failed)?;
         self.begin_binlog_at(DOING, &cut.to_string()).await?;
         Ok(tail.groups.len() as u64)
     }
@@ -47,7 +53,11 @@ impl Server {
             if number == 0 {
                 arguments.push(format!("--start-position={first}"));
             }
-            let replay = Replay { arguments, files: vec![file.clone()], session: SESSION };
+            let replay = Replay {
+                arguments,
+                files: vec![file.clone()],
+                session: SESSION,
+            };
             self.replay(&replay).await?;
         }
         Ok(())
@@ -69,6 +79,10 @@ impl Server {
         if !is(0) {
             return Err(Error::NotReadOnly);
         }
-        if is(1) { Err(Error::SemiSyncPrimaryOn) } else { Ok(()) }
+        if is(1) {
+            Err(Error::SemiSyncPrimaryOn)
+        } else {
+            Ok(())
+        }
     }
 }

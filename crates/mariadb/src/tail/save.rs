@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use wire::gtid::{Gtid, Position};
 
-use super::judge::{self, Verdict};
 use super::Tail;
+use super::judge::{self, Verdict};
 use crate::backup::blocking;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -19,7 +19,11 @@ use crate::tool::{self, LastWords};
 
 const DECODER: &str = "mariadb-binlog";
 /// Ends of the statements in mariadb-binlog's output that give a transaction its old id.
-const IDENTITY: [&[u8]; 3] = [b"SET @@session.gtid_domain_id=", b"SET @@session.server_id=", b"SET @@session.gtid_seq_no="];
+const IDENTITY: [&[u8]; 3] = [
+    b"SET @@session.gtid_domain_id=",
+    b"SET @@session.server_id=",
+    b"SET @@session.gtid_seq_no=",
+];
 
 /// What a saved tail holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +52,15 @@ impl Server {
     /// file is whole and on disk when this returns. Changes nothing in the server, which need not run.
     pub async fn save_tail(&self, cut: &Position, name: &str) -> Result<TailSummary> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(is_plain) {
-            return Err(Error::setting("name of the tail", "letters, digits and `-_.` are needed"));
+        if name.is_empty()
+            || name.len() > 100
+            || name.starts_with('.')
+            || !name.chars().all(is_plain)
+        {
+            return Err(Error::setting(
+                "name of the tail",
+                "letters, digits and `-_.` are needed",
+            ));
         }
         let tail = self.tail(cut).await?;
         let dir = self.saved_tails_dir();
@@ -59,18 +70,29 @@ impl Server {
         let summary = summary(&tail, file.clone());
         let mut child = None;
         if let Some(first) = tail.groups.first() {
-            let arguments = ["--verbose".to_owned(), format!("--start-position={}", first.start.offset)];
-            let mut started = self.decoder(&arguments, &tail.files)?.spawn().map_err(Error::file("run `mariadb-binlog`"))?;
+            let arguments = [
+                "--verbose".to_owned(),
+                format!("--start-position={}", first.start.offset),
+            ];
+            let mut started = self
+                .decoder(&arguments, &tail.files)?
+                .spawn()
+                .map_err(Error::file("run `mariadb-binlog`"))?;
             let words = started.stderr.take().map(LastWords::listen);
             child = Some((started, words));
         }
         let output = child.as_mut().and_then(|(child, _)| child.stdout.take());
-        let output = output.map(|out| out.into_owned_fd().map(File::from)).transpose();
+        let output = output
+            .map(|out| out.into_owned_fd().map(File::from))
+            .transpose();
         let output = output.map_err(Error::file("read from `mariadb-binlog`"))?;
         let (head, path) = (head(&summary, cut), unfinished.clone());
         blocking(move || write(&path, &head, output)).await?;
         if let Some((mut child, words)) = child {
-            let status = child.wait().await.map_err(Error::file("run `mariadb-binlog`"))?;
+            let status = child
+                .wait()
+                .await
+                .map_err(Error::file("run `mariadb-binlog`"))?;
             let log = match words {
                 Some(words) => words.text().await,
                 None => String::new(),
@@ -84,13 +106,20 @@ impl Server {
 
 fn summary(tail: &Tail, file: PathBuf) -> TailSummary {
     let gtids: Vec<Gtid> = tail.groups.iter().map(|group| group.id).collect();
-    let tables: BTreeSet<_> = tail.groups.iter().flat_map(|group| &group.contents.tables).collect();
+    let tables: BTreeSet<_> = tail
+        .groups
+        .iter()
+        .flat_map(|group| &group.contents.tables)
+        .collect();
     TailSummary {
         file,
         transactions: gtids.len() as u64,
         range: gtids.first().copied().zip(gtids.last().copied()),
         gtids,
-        tables: tables.iter().map(|(schema, table)| format!("{schema}.{table}")).collect(),
+        tables: tables
+            .iter()
+            .map(|(schema, table)| format!("{schema}.{table}"))
+            .collect(),
         verdict: judge::judge(&tail.groups),
     }
 }
@@ -107,7 +136,14 @@ fn head(summary: &TailSummary, cut: &Position) -> String {
         lines.push(format!("From {first} to {last}."));
     }
     lines.extend(summary.tables.iter().map(|table| format!("Table {table}")));
-    lines.into_iter().map(|line| format!("-- {}\n", plain(line))).collect()
+    let comment = |line| {
+        format!(
+            "-- {}
+",
+            plain(line)
+        )
+    };
+    lines.into_iter().map(comment).collect::<Vec<_>>().concat()
 }
 
 /// Blocks until the program has written everything.
@@ -115,13 +151,20 @@ fn write(path: &Path, head: &str, output: Option<File>) -> Result<()> {
     let doing = || format!("write `{}`", path.display());
     let work = || {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         let mut file = BufWriter::new(file);
         file.write_all(head.as_bytes())?;
         if let Some(output) = output {
             copy_without_identity(output, &mut file)?;
         }
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+        file.into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?
+            .sync_all()
     };
     work().map_err(Error::file(doing()))
 }
@@ -142,11 +185,19 @@ fn copy_without_identity(from: impl Read, to: &mut impl Write) -> std::io::Resul
 
 /// Lines such as `/*M!100001 SET @@session.gtid_seq_no=27*//*!*/;`.
 fn gives_identity(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"/*M!100001 ").or_else(|| line.strip_prefix(b"/*!100001 ")) else {
+    let Some(rest) = line
+        .strip_prefix(b"/*M!100001 ")
+        .or_else(|| line.strip_prefix(b"/*!100001 "))
+    else {
         return false;
     };
-    let Some(value) = IDENTITY.iter().find_map(|name| rest.strip_prefix(*name)) else { return false };
-    let end = value.iter().position(|b| !b.is_ascii_digit()).unwrap_or(value.len());
+    let Some(value) = IDENTITY.iter().find_map(|name| rest.strip_prefix(*name)) else {
+        return false;
+    };
+    let end = value
+        .iter()
+        .position(|b| !b.is_ascii_digit())
+        .unwrap_or(value.len());
     value[end..].trim_ascii_end() == b"*//*!*/;"
 }
 
