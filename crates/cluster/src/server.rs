@@ -122,6 +122,27 @@ pub struct Source {
 }
 
 impl Running {
+    /// A server that runs and has told nothing yet.
+    pub fn unknown() -> Self {
+        Self {
+            health: Health::Hung,
+            read_only: true,
+            semi_sync: false,
+            waiting_ms: 0,
+            written: Position::empty(),
+            applied: Position::empty(),
+            received: Position::empty(),
+            receiving: Receiving::Stopped,
+            applying: Applying::Stopped,
+            source: None,
+            replica_settings: false,
+            salvage: false,
+            silent_ms: u64::MAX,
+            lag_ms: None,
+            long_ddl: false,
+        }
+    }
+
     /// Everything this server holds, applied or not.
     pub fn holds(&self) -> Position {
         self.received.joined(&self.applied).joined(&self.written)

@@ -2,18 +2,17 @@
 //! handles it works with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Action, Mode, NodeName, Outcome, Source, StartAs, View};
 use mariadb::{SemiSync, Server};
 use peer::tunnel::{Admissions, Hello, Mode as TunnelMode, Upstream, UpstreamTarget};
-use tokio::sync::watch;
 
 use crate::clone::{self, Progress};
 use crate::scribe::Scribe;
-use crate::{Error, Result, State};
+use crate::store::Store;
+use crate::{Error, Result};
 
 /// A statement that changes a role; all but the first are quick on a healthy server.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
@@ -22,36 +21,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Recovery of a large redo log takes minutes.
 const START_LIMIT: Duration = Duration::from_mins(15);
-
-/// The state file and what is in it.
-pub(crate) struct Store {
-    dir: PathBuf,
-    state: watch::Sender<State>,
-}
-
-impl Store {
-    pub(crate) fn open(dir: PathBuf) -> Result<Self> {
-        let state = watch::Sender::new(State::load(&dir)?);
-        Ok(Self { dir, state })
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.state.borrow().clone()
-    }
-
-    /// Durable when this returns.
-    pub(crate) async fn update(&self, change: impl FnOnce(&State) -> Result<State>) -> Result<()> {
-        let next = change(&self.state())?;
-        if next == self.state() {
-            return Ok(());
-        }
-        let (dir, kept) = (self.dir.clone(), next.clone());
-        let saved = tokio::task::spawn_blocking(move || kept.save(&dir)).await;
-        saved.map_err(|_| Error::Ended)??;
-        self.state.send_replace(next);
-        Ok(())
-    }
-}
 
 /// The hands of the keeper. Cheap to clone.
 #[derive(Clone)]
@@ -98,13 +67,13 @@ impl Actor {
                     .await
                     .map(done)
             }
-            Action::Renounce(mark) => {
-                let mark = *mark;
-                self.store
-                    .update(|state| state.renounced(mark))
-                    .await
-                    .map(done)
-            }
+            Action::Renounce(mark) => match &self.server {
+                Some(server) => {
+                    let dir = &server.settings().database_dir;
+                    self.store.renounce(*mark, dir).await.map(done)
+                }
+                None => Err(Error::Refused("this node has no server".into())),
+            },
             // Kept in the core's memory alone.
             Action::Assume
             | Action::BeginGrow { .. }

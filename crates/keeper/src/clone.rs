@@ -8,7 +8,7 @@ use mariadb::{Server, Stage};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use crate::actor::Store;
+use crate::store::Store;
 use crate::{CLONE_SERVICE, CloneProgress, Error, Handle, Result};
 
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
@@ -75,6 +75,7 @@ pub(crate) async fn take(
         })
         .await?;
     server.install_clone(received).await?;
+    store.tag(&server.settings().database_dir).await?;
     server.adopt_clone(START_LIMIT).await?;
     Ok(())
 }

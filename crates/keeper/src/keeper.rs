@@ -10,7 +10,7 @@ use cluster::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::actor::{Actor, Store};
+use crate::actor::Actor;
 use crate::board::Board;
 use crate::gossip::{self, Gossip};
 use crate::journal::{self, Journal, Remark};
@@ -18,6 +18,7 @@ use crate::picture::Picture;
 use crate::request::{Pending, Request};
 use crate::scribe::Scribe;
 use crate::slot::Slot;
+use crate::store::Store;
 use crate::{Error, Extras, Handle, Parts, Result};
 
 /// While an action runs, the picture is published at this pace.
@@ -103,12 +104,11 @@ impl Shared {
 
 impl Keeper {
     /// A keeper of this node; it does nothing before `run`.
-    #[expect(
-        clippy::unused_async,
-        reason = "opening a bucket or etcd will have to wait"
-    )]
     pub async fn new(parts: Parts) -> Result<(Self, Handle)> {
         let store = Arc::new(Store::open(parts.state_dir.clone())?);
+        if let Some(server) = parts.server.as_ref().filter(|server| server.has_data()) {
+            store.recognise(&server.settings().database_dir).await?;
+        }
         let clock = Clock::start();
         let scribe = Scribe::new(Arc::clone(&parts.register));
         let shared = Arc::new(Shared {
@@ -179,6 +179,7 @@ impl Keeper {
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<()> {
         let mut signals = crate::signal::Signals::new(&self.shared, &self.actor);
         loop {
+            self.take_requests();
             self.refresh();
             self.slot
                 .look(&mut self.view, &self.actor, &mut self.extras)
@@ -192,7 +193,7 @@ impl Keeper {
                 let tick = self.tick();
                 tokio::select! {
                     () = signals.wait(&self.shared, &mut self.slot, tick) => {}
-                    Some(request) = self.requests.recv(), if self.pending.is_none() => {
+                    Some(request) = self.requests.recv() => {
                         self.accept(request);
                     }
                     _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
@@ -262,6 +263,10 @@ impl Keeper {
             }
         }
         self.view.gate = *self.shared.gate.borrow();
+        if self.view.gate.holding.is_none() {
+            // Why: how much is open counts only while holding, and it changes all the time.
+            self.view.gate.open = 0;
+        }
         self.slot.read_admissions(&mut self.view, &self.actor);
         let state = self.actor.store.state();
         (self.view.data, self.view.mark, self.view.followed) =
@@ -465,7 +470,20 @@ impl Keeper {
         });
     }
 
+    /// One change at a time: whoever asks for another meanwhile is told so.
+    fn take_requests(&mut self) {
+        while let Ok(request) = self.requests.try_recv() {
+            self.accept(request);
+        }
+    }
+
     fn accept(&mut self, request: Request) {
+        if self.pending.is_some() {
+            let _ = request
+                .reply
+                .send(Err("another change of primary is under way".into()));
+            return;
+        }
         let Request { mut wish, reply } = request;
         // Why: the time it waited in the queue is not the primary's fault.
         match &mut wish {

@@ -30,6 +30,7 @@ mod scribe;
 mod signal;
 mod slot;
 mod state;
+mod store;
 
 pub use error::{Error, Result};
 pub use format::{Extras, decode_document, encode_document};

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cluster::{Action, Admission, Health, Mode, NodeName, Outcome, Server as Seen, Stamp, View};
+use cluster::{
+    Action, Admission, Health, Mode, NodeName, Outcome, Running, Server as Seen, Stamp, View,
+};
 use mariadb::Server;
 use peer::tunnel::{AdmissionState, Mode as TunnelMode};
 use tokio::sync::watch;
@@ -91,12 +93,13 @@ impl Slot {
         extras.socket = Some(server.settings().socket().display().to_string());
         let health = alive.health.borrow().clone();
         // Why a hung server is not asked: each question would take the whole limit.
-        if health == Health::Hung && view.server.running().is_some() {
-            if let Seen::Running(running) = &view.server {
-                let mut running = running.clone();
-                running.health = health;
-                set(view, Seen::Running(running));
-            }
+        if health == Health::Hung {
+            let known = view.server.running().cloned();
+            let running = Running {
+                health,
+                ..known.unwrap_or_else(Running::unknown)
+            };
+            set(view, Seen::Running(Box::new(running)));
             return;
         }
         match server.status(STATUS_LIMIT).await {
@@ -167,11 +170,7 @@ impl Slot {
         let ends = matches!(action, Action::Kill) && *outcome == Outcome::Done;
         if ends || matches!(action, Action::Clone { .. }) {
             self.alive = None;
-            let wipe = view.memory.wipe;
             view.memory.server_ended();
-            if *outcome != Outcome::Done {
-                view.memory.wipe = wipe;
-            }
         }
     }
 

@@ -25,6 +25,8 @@ pub struct State {
     pub mark: Mark,
     /// Epoch that its last transactions came from.
     pub followed: Epoch,
+    /// The data directory carries its id: one without it, or with another, is not this one.
+    tagged: bool,
 }
 
 impl State {
@@ -35,6 +37,7 @@ impl State {
             data: new_data_id()?,
             mark: Mark::Clean,
             followed: 0,
+            tagged: false,
         })
     }
 
@@ -103,11 +106,25 @@ impl State {
         }
     }
 
+    /// Whether the data directory carries the id.
+    pub fn is_tagged(&self) -> bool {
+        self.tagged
+    }
+
     /// The same, about to receive what a primary of `epoch` writes.
     #[must_use]
     pub fn following(&self, epoch: Epoch) -> Self {
         Self {
             followed: self.followed.max(epoch),
+            ..self.clone()
+        }
+    }
+
+    /// The same, its id now in the data directory too.
+    #[must_use]
+    pub fn tagged(&self) -> Self {
+        Self {
+            tagged: true,
             ..self.clone()
         }
     }
