@@ -39,7 +39,7 @@ impl Default for Timing {
         Self {
             suspicion: 1_500,
             shrink: 1_000,
-            ill: 1_500,
+            ill: 500,
             grace: 5_000,
             grow: 3_000,
             regrow: 1_000,
