@@ -15,10 +15,13 @@ use super::hello::Hello;
 use super::meter::Meter;
 use crate::pipe::{Tap, Until, pipe};
 use crate::socket::{STEADY, Severer, Socket};
-use crate::{Endpoint, Error, Result, tunnel};
+use crate::{Endpoint, Error, Result, Stream, tunnel};
 
 /// Opening a tunnel takes no longer, else the local connection is reset and the server tries again.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
+/// For how long a refused tunnel is asked for again, and how soon each time.
+const PATIENCE: Duration = Duration::from_secs(4);
+const AGAIN: Duration = Duration::from_millis(30);
 /// Local connections at the same time; a server makes one, or two.
 const CONNECTIONS: usize = 8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -265,19 +268,36 @@ impl Port {
         self.changed();
     }
 
+    /// Opens the tunnel. A refusal is asked about again for a while: the primary may be about to admit
+    /// this node, and the local server would come back only after its whole second.
+    async fn open(&self, target: &UpstreamTarget) -> Result<Stream> {
+        let header = serde_json::to_value(&target.hello).unwrap_or(Value::Null);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let opened = self.endpoint.open(
+                &target.node,
+                target.addr,
+                tunnel::SERVICE,
+                header.clone(),
+                OPEN_LIMIT,
+            );
+            let error = match opened.await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            if self.shared.links().cut || Instant::now() >= until {
+                return Err(error);
+            }
+            self.shared.links().last_refusal = Some((Instant::now(), error.to_string()));
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     async fn carry(&self, local: &mut Socket, stay: &Stay) -> Result<()> {
         let Some(target) = &self.shared.target else {
             return Ok(());
         };
-        let header = serde_json::to_value(&target.hello).unwrap_or(Value::Null);
-        let open = self.endpoint.open(
-            &target.node,
-            target.addr,
-            tunnel::SERVICE,
-            header,
-            OPEN_LIMIT,
-        );
-        let mut stream = open.await?;
+        let mut stream = self.open(target).await?;
         let lost = |source| Error::Lost {
             peer: target.node.clone(),
             source,
