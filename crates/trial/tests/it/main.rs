@@ -27,14 +27,17 @@ fn limits() -> Limits {
 
 /// Two data nodes that replicate, in a directory of their own.
 async fn cluster(dir: &tempfile::TempDir, layout: Layout) -> Cluster {
-    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/stand_in.sh");
-    let builder = Builder::new(program, dir.path().join("c"))
+    let builder = Builder::new(program(), dir.path().join("c"))
         .data_nodes(2)
         .witness(false);
     open(dir);
     let cluster = builder.layout(layout).start().await.unwrap();
     cluster.wait_protected(LIMIT).await.unwrap();
     cluster
+}
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/stand_in.sh")
 }
 
 /// A temporary directory is closed to other users, and a server may run as one.

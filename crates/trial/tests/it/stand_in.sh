@@ -11,7 +11,7 @@ me=$(id -un)
 if [ "$me" = root ]; then user=--user=root; else user=; fi
 
 make() {
-  source=$1; shift
+  source=$1 database= sql=; shift
   while [ $# -gt 0 ]; do
     case $1 in
       --name) name=$2 ;; --address) address=$2 ;; --data-dir) data=$2 ;;
@@ -22,8 +22,9 @@ make() {
     shift 2
   done
   mkdir -p "$data/run"
-  printf '%s\n' "name=$name" "address=$address" "data=$data" "database=${database:-}" \
+  printf '%s\n' "name=$name" "address=$address" "data=$data" "database=$database" \
     "port=${sql##*:}" "source=$source" > "$config"
+  [ -n "$database" ] || return 0
   mariadb-install-db $user --datadir="$database" --auth-root-socket-user="$me" \
     --skip-test-db > "$data/install.log" 2>&1 || { cat "$data/install.log" >&2; exit 1; }
 }
@@ -40,6 +41,9 @@ sql() { mariadb --no-defaults -u "$me" --socket="$(value data)/run/mariadb.sock"
 
 run() {
   trap 'exit 0' TERM
+  if [ -z "$(value database)" ]; then
+    while true; do sleep 60 & wait; done
+  fi
   server
   until sql 'SELECT 1' > /dev/null 2>&1; do sleep 0.05; done
   if [ -n "$(value source)" ]; then
