@@ -1,6 +1,7 @@
 //! Reads and swaps from any node: here if this node leads, else at the leader, and when the way to
 //! the leader is cut through another member. What is not known for certain is said to be unknown.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use openraft::error::{ClientWriteError, RaftError};
@@ -31,6 +32,18 @@ enum Route {
     Nowhere,
 }
 
+/// What was tried on the way to the leader.
+#[derive(Default)]
+struct Way {
+    /// Who led, as far as was known here.
+    leader: Option<u64>,
+    /// How many attempts have failed since.
+    failures: usize,
+}
+
+/// After so many pauses without a leader it is worth asking others.
+const ELECTION: usize = 20;
+
 /// The pause between two attempts, cut short when the leader changes.
 const PAUSE: Duration = Duration::from_millis(30);
 
@@ -38,10 +51,10 @@ impl Inner {
     /// See [`Register::read`](crate::Register::read).
     pub(crate) async fn read(&self, limit: Duration) -> Result<Option<Record>> {
         let end = Instant::now() + limit;
-        let mut failures = 0;
+        let mut way = Way::default();
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let result = match self.route(failures) {
+            let result = match self.route(&mut way) {
                 Route::Here => self.read_here(left).await,
                 Route::To { id, member, relay } => {
                     let call = Call::Read {
@@ -50,7 +63,7 @@ impl Inner {
                     };
                     tokio::select! {
                         result = self.read_there(id, &member, call, left) => result,
-                        () = self.leader_changes() => Err("the leader changed".into()),
+                        () = self.leader_changes(way.leader) => continue,
                     }
                 }
                 Route::Nowhere => Err("no leader of the ledger is known".into()),
@@ -62,7 +75,7 @@ impl Inner {
             if let Some(failure) = self.store.disk.failure() {
                 return Err(Error::StoreFailed(failure));
             }
-            failures += 1;
+            way.failures += 1;
             if !self.pause(end).await {
                 return Err(Error::NoQuorum { limit, reason });
             }
@@ -81,10 +94,10 @@ impl Inner {
         }
         let end = Instant::now() + limit;
         let proposal = Proposal { expected, record };
-        let (mut failures, mut may_land) = (0, false);
+        let (mut way, mut may_land) = (Way::default(), false);
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let tried = match self.route(failures) {
+            let tried = match self.route(&mut way) {
                 Route::Here => self.swap_here(proposal.clone(), left).await,
                 Route::To { id, member, relay } => {
                     let limit_ms = millis(left);
@@ -95,7 +108,10 @@ impl Inner {
                     };
                     tokio::select! {
                         tried = self.swap_there(id, &member, call, left) => tried,
-                        () = self.leader_changes() => Try::Maybe("the leader changed".into()),
+                        () = self.leader_changes(way.leader) => {
+                            may_land = true;
+                            continue;
+                        }
                     }
                 }
                 Route::Nowhere => Try::Not("no leader of the ledger is known".into()),
@@ -108,7 +124,7 @@ impl Inner {
                 }
                 Try::Not(_) => {}
             }
-            failures += 1;
+            way.failures += 1;
             if self.store.disk.failure().is_some() || !self.pause(end).await {
                 return Swap::Undecided;
             }
@@ -157,6 +173,9 @@ impl Inner {
         // Why: a leader cut off from the others would pile up proposals that may all land later.
         if !self.leads() || !self.is_confirmed(self.timing().recent()) {
             return Try::Not("this node leads no majority of the ledger's voters".into());
+        }
+        if self.is_handing_over.load(Ordering::Relaxed) {
+            return Try::Not("the lead of the ledger is being handed over".into());
         }
         match tokio::time::timeout(limit, self.core.client_write(proposal)).await {
             Ok(Ok(response)) => Try::Decided(response.data),
@@ -209,32 +228,43 @@ impl Inner {
     }
 
     /// Straight to the leader first; after a failure every other attempt goes through another
-    /// member, each in turn.
-    fn route(&self, failures: usize) -> Route {
+    /// member, each in turn. While no leader is known, others are asked only after a while: an
+    /// election is under way, and this node will hear of its end.
+    fn route(&self, way: &mut Way) -> Route {
         if self.leads() {
             return Route::Here;
         }
         let leader = self.leader().filter(|id| *id != self.me());
-        let straight = failures.is_multiple_of(2);
-        if let Some(id) = leader
-            && straight
-            && let Some(member) = self.member(id)
-        {
-            return Route::To {
-                id,
-                member,
-                relay: false,
+        if leader != way.leader {
+            *way = Way {
+                leader,
+                failures: 0,
             };
         }
+        let detour = match leader {
+            Some(id) if way.failures.is_multiple_of(2) => match self.member(id) {
+                Some(member) => {
+                    return Route::To {
+                        id,
+                        member,
+                        relay: false,
+                    };
+                }
+                None => way.failures / 2,
+            },
+            Some(_) => way.failures / 2,
+            None if way.failures < ELECTION => return Route::Nowhere,
+            None => way.failures - ELECTION,
+        };
         let members = self.members();
         let others: Vec<_> = members
             .nodes()
-            .filter(|(id, _)| **id != self.me() && (Some(**id) != leader || !straight))
+            .filter(|(id, _)| **id != self.me() && Some(**id) != leader)
             .collect();
         if others.is_empty() {
             return Route::Nowhere;
         }
-        let (id, member) = others[failures / 2 % others.len()];
+        let (id, member) = others[detour % others.len()];
         Route::To {
             id: *id,
             member: member.clone(),
@@ -248,16 +278,18 @@ impl Inner {
         leader.ok_or_else(|| "no leader of the ledger is known".into())
     }
 
-    /// Returns when another node (or none) leads.
-    async fn leader_changes(&self) {
+    /// Returns when the leader is another one than `before`.
+    async fn leader_changes(&self, before: Option<u64>) {
         let mut metrics = self.core.server_metrics();
-        let before = metrics.borrow_and_update().current_leader;
-        while metrics.changed().await.is_ok() {
-            if metrics.borrow_and_update().current_leader != before {
+        loop {
+            metrics.borrow_and_update();
+            if self.leads() || self.leader() != before {
                 return;
             }
+            if metrics.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
-        std::future::pending().await
     }
 
     /// Waits before the next attempt; `false` when there is no time for one.

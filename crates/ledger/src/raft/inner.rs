@@ -1,6 +1,7 @@
 //! What the parts of a running Raft node share: openraft's core, the store, the line to others,
 //! and the signs of life of the leader.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) caller: Arc<Caller>,
     pub(crate) shown: watch::Receiver<Option<Record>>,
     pub(crate) gate: Semaphore,
+    /// The lead is being handed over: nothing new is proposed here.
+    pub(crate) is_handing_over: AtomicBool,
     signs: Mutex<Signs>,
 }
 
@@ -53,13 +56,15 @@ impl Inner {
             ..Signs::default()
         };
         let gate = Semaphore::new(FORWARDED_AT_ONCE);
+        let (is_handing_over, signs) = (AtomicBool::new(false), Mutex::new(signs));
         Self {
             core,
             store,
             caller,
             shown,
             gate,
-            signs: Mutex::new(signs),
+            is_handing_over,
+            signs,
         }
     }
 
@@ -84,8 +89,11 @@ impl Inner {
         self.core.server_metrics().borrow().vote
     }
 
+    /// Whether this node leads, for all it knows: a leader whose disk hangs hears of its successor
+    /// by ping, long before openraft can give way.
     pub(crate) fn leads(&self) -> bool {
-        self.core.server_metrics().borrow().state == ServerState::Leader
+        let state = self.core.server_metrics().borrow().state;
+        state == ServerState::Leader && self.leader() == Some(self.me())
     }
 
     pub(crate) fn last_log(&self) -> Option<LogId> {

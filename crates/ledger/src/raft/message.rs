@@ -29,8 +29,8 @@ pub(crate) enum Call {
     Ping(Ping),
     /// Would you vote for me?
     Sound { last_log: Option<LogId> },
-    /// Stand for election now; the leader will give way.
-    TakeOver { vote: Vote },
+    /// Stand for election now; the leader, whose log ends at `last_log`, will give way.
+    TakeOver { vote: Vote, last_log: Option<LogId> },
     /// Raft: append.
     Append(AppendRequest),
     /// Raft: vote. `handover` is set when the leader itself asked for this election.

@@ -198,3 +198,6 @@ impl Register for Raft {
         self.inner.reach()
     }
 }
+
+#[cfg(test)]
+mod stall_test;

@@ -4,6 +4,7 @@
 //! leader that a majority still hears. openraft's own timers for both are off.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -80,7 +81,9 @@ async fn beat(inner: &Arc<Inner>, beats: u32) -> Duration {
             };
             let confirmed = pong.filter(|pong| peers::confirms(pong.vote, ping.vote));
             inner.caller.peers.done(id, sent, confirmed, timing.lease);
-            if pong.is_some_and(|pong| is_behind(&inner, pong)) {
+            if pong.is_some_and(|pong| is_behind(&inner, pong))
+                && !inner.is_handing_over.load(Ordering::Relaxed)
+            {
                 let _ = inner.core.trigger().heartbeat().await;
             }
         });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use openraft::ChangeMembers;
@@ -19,6 +20,8 @@ use crate::{Error, Result};
 const LIMIT: Duration = Duration::from_secs(5);
 /// A learner this close to the end of the log is ready to vote.
 const NEAR: u64 = 8;
+/// How long before the lead is offered nothing new is proposed.
+const QUIET: Duration = Duration::from_millis(20);
 const HANDOVER_PAUSE_LIMIT: Duration = Duration::from_hours(1);
 
 /// What is remembered between two calls.
@@ -194,29 +197,36 @@ async fn hand_over(
     }
     memory.last = Some(Instant::now());
     memory.handovers = memory.handovers.saturating_add(1);
-    let vote = inner.vote();
+    inner.is_handing_over.store(true, Ordering::Relaxed);
+    let result = offer(inner, id, &member).await;
+    inner.is_handing_over.store(false, Ordering::Relaxed);
+    Ok(result)
+}
+
+/// Offers the lead to `id` while nothing new is proposed here; returns once it leads, or does not.
+async fn offer(inner: &Inner, id: u64, member: &Member) -> Change {
     let limit = inner.timing().call;
+    // Why: proposals that are under way must reach the witness first. With more than three voters
+    // the witness needs others' votes than this node's too, and openraft refuses to give one for
+    // the length of a call after each append.
+    let many = inner.members().membership().voter_ids().count() > 3;
+    tokio::time::sleep(if many { limit + QUIET } else { QUIET }).await;
+    let (vote, last_log) = (inner.vote(), inner.last_log());
     match inner
         .caller
-        .ask_member(id, &member, Call::TakeOver { vote }, limit)
+        .ask_member(id, member, Call::TakeOver { vote, last_log }, limit)
         .await
     {
         Ok(Answer::Standing) => {}
-        Ok(Answer::Refused(why)) => return Ok(Change::Waiting(why.to_string())),
-        Ok(_) => {
-            return Ok(Change::Waiting(
-                "the witness gave an unexpected answer".into(),
-            ));
-        }
-        Err(why) => return Ok(Change::Waiting(why)),
+        Ok(Answer::Refused(why)) => return Change::Waiting(why.to_string()),
+        Ok(_) => return Change::Waiting("the witness gave an unexpected answer".into()),
+        Err(why) => return Change::Waiting(why),
     }
     let mut metrics = inner.core.server_metrics();
     let led = metrics.wait_for(|metrics| metrics.current_leader == Some(id));
     match tokio::time::timeout(inner.timing().recent(), led).await {
-        Ok(Ok(_)) => Ok(Change::HandedOver(id)),
-        _ => Ok(Change::Waiting(format!(
-            "node {id} did not take the lead it was offered"
-        ))),
+        Ok(Ok(_)) => Change::HandedOver(id),
+        _ => Change::Waiting(format!("node {id} did not take the lead it was offered")),
     }
 }
 
@@ -226,7 +236,7 @@ fn heir(inner: &Inner, wanted: &BTreeMap<u64, Voter>) -> Option<(u64, Member)> {
     if wanted.get(&inner.me()).is_some_and(|me| me.witness) || inner.led_for()? < timing.settle {
         return None;
     }
-    let last = inner.last_log().map(|id| id.index);
+    let last = inner.last_log().map_or(0, |id| id.index);
     let members = inner.members();
     let members = members.membership();
     if members.get_joint_config().len() > 1 {
@@ -239,7 +249,13 @@ fn heir(inner: &Inner, wanted: &BTreeMap<u64, Voter>) -> Option<(u64, Member)> {
                 .get(id)
                 .is_some_and(|voter| voter.witness && voter.running)
         })
-        .filter(|id| inner.caller.peers.last_index(*id) == last)
+        .filter(|id| {
+            inner
+                .caller
+                .peers
+                .last_index(*id)
+                .is_some_and(|index| index + NEAR >= last)
+        })
         .find(|id| {
             let steady = inner.caller.peers.steady_for(*id, timing.lease);
             steady.is_some_and(|steady| steady >= timing.settle)

@@ -82,7 +82,7 @@ impl Inner {
         let answer = async {
             match call {
                 Call::Sound { last_log } => Ok(Answer::WouldVote(self.would_vote(last_log))),
-                Call::TakeOver { vote } => self.take_over(vote, from).await,
+                Call::TakeOver { vote, last_log } => self.take_over(vote, last_log, from).await,
                 Call::Append(request) => self.append(request).await,
                 Call::Vote { request, handover } => self.cast(request, handover).await,
                 Call::Snapshot { vote, meta, data } => self.install(vote, meta, &data).await,
@@ -141,9 +141,17 @@ impl Inner {
         }
     }
 
-    async fn take_over(&self, vote: Vote, from: u64) -> Result<Answer, Fatal<u64>> {
+    async fn take_over(
+        &self,
+        vote: Vote,
+        last_log: Option<LogId>,
+        from: u64,
+    ) -> Result<Answer, Fatal<u64>> {
         if vote != self.vote() || self.leader() != Some(from) {
             return Ok(not_now("another node leads"));
+        }
+        if self.last_log() < last_log {
+            return Ok(not_now("the log is not complete here"));
         }
         let term = vote.leader_id.term + 1;
         self.caller
@@ -243,7 +251,7 @@ fn check(call: &Call, from: u64) -> Result<(), &'static str> {
     };
     match call {
         Call::Ping(ping) => leads(&ping.vote),
-        Call::TakeOver { vote } => leads(vote),
+        Call::TakeOver { vote, .. } => leads(vote),
         Call::Append(request) => leads(&request.vote).and_then(|()| check_entries(request)),
         Call::Snapshot { vote, meta, .. } => {
             let last = meta

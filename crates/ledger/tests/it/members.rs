@@ -1,1 +1,149 @@
-//! Soon.
+//! Members that come and go while the ledger is written to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ledger::{Change, Register as _};
+
+use crate::net::{Cluster, LIMIT, still, voter, write};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_when_it_joins_then_learns_and_third_makes_both_vote() {
+    let mut cluster = Cluster::found(still()).await;
+    write(&*cluster.nodes[&1], "one").await;
+    cluster.wanted.insert(2, voter(2, false));
+    assert!(
+        matches!(cluster.reconcile().await[..], [Change::Waiting(_)]),
+        "node 2 is not there"
+    );
+    cluster.open(2).await;
+    cluster.settle(1).await;
+    let reach = cluster.nodes[&1].reach();
+    assert_eq!(
+        (reach.voters, reach.learners),
+        (vec!["n1".into()], vec!["n2".into()])
+    );
+    assert!(!reach.has_spare);
+    write(&*cluster.nodes[&2], "from the learner").await;
+    cluster.wanted.insert(3, voter(3, true));
+    cluster.open(3).await;
+    cluster.settle(3).await;
+    let spare = |cluster: &Cluster| {
+        cluster
+            .nodes
+            .values()
+            .all(|raft| raft.reach().has_spare)
+            .then_some(())
+    };
+    cluster.until("spare everywhere", spare).await;
+    let written = write(&*cluster.nodes[&3], "from the third").await;
+    assert_eq!(cluster.nodes[&2].read(LIMIT).await.unwrap(), Some(written));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_when_changed_under_writes_then_every_write_stays() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = tokio::spawn({
+        let (register, stop) = (cluster.nodes[&3].clone(), Arc::clone(&stop));
+        async move {
+            let (mut last, mut count) = (0, 0);
+            while !stop.load(Ordering::Relaxed) {
+                let written = write(&*register, "on").await;
+                assert!(written.rev > last);
+                (last, count) = (written.rev, count + 1);
+            }
+            (last, count)
+        }
+    });
+    for (add, remove) in [(4, 2), (5, 1), (2, 4)] {
+        cluster.wanted.insert(add, voter(add, false));
+        cluster.open(add).await;
+        cluster.settle(3).await;
+        cluster.wanted.remove(&remove);
+        cluster.settle(3).await;
+        // One that is no member any more may go: nobody misses it.
+        cluster.close(remove).await;
+        std::fs::remove_dir_all(cluster.dir(remove)).unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (last, count) = writer.await.unwrap();
+    let now = cluster.nodes[&5].read(LIMIT).await.unwrap().unwrap();
+    println!("{count} writes while three members were replaced");
+    assert!(
+        now.rev == last && count == last,
+        "{} {last} {count}",
+        now.rev
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voter_when_its_store_is_wiped_then_votes_only_after_joining_anew() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    write(&*cluster.nodes[&1], "kept").await;
+    let leader = cluster.await_leader().await;
+    let wiped = cluster.other_than(&[leader]);
+    cluster.close(wiped).await;
+    std::fs::remove_dir_all(cluster.dir(wiped)).unwrap();
+    cluster.open(wiped).await;
+    // With the leader gone, only the wiped node's vote could elect the other: it must not.
+    cluster.net.isolate(leader);
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        let elected = cluster.leader().filter(|id| *id != leader);
+        assert_eq!(elected, None, "elected by a node that forgot");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cluster.net.heal();
+    cluster.await_leader().await;
+    let mut changes = Vec::new();
+    let end = Instant::now() + LIMIT;
+    while !(changes.contains(&Change::Removed(wiped)) && changes.contains(&Change::Added(wiped))) {
+        changes.extend(cluster.reconcile().await);
+        assert!(Instant::now() < end, "{changes:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cluster.settle(3).await;
+    let spare = |cluster: &Cluster| {
+        cluster
+            .nodes
+            .values()
+            .all(|raft| raft.reach().has_spare)
+            .then_some(())
+    };
+    cluster.until("spare everywhere", spare).await;
+    let body = cluster.nodes[&wiped]
+        .read(LIMIT)
+        .await
+        .unwrap()
+        .unwrap()
+        .body;
+    assert_eq!(body, b"kept");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn learner_when_far_behind_then_catches_up_from_a_snapshot() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    for round in 0..150 {
+        write(&*cluster.nodes[&1], &format!("round {round}")).await;
+    }
+    cluster.wanted.insert(4, voter(4, false));
+    cluster.open(4).await;
+    cluster.settle(3).await;
+    let shown = |cluster: &Cluster| {
+        let watch = cluster.nodes[&4].watch();
+        let body = watch.borrow().as_ref().map(|record| record.body.clone());
+        (body == Some(b"round 149".to_vec())).then_some(())
+    };
+    cluster.until("the learner's copy", shown).await;
+    let size = std::fs::metadata(cluster.dir(1).join("ledger.redb"))
+        .unwrap()
+        .len();
+    println!("the store takes {} KiB after 150 writes", size / 1024);
+    assert!(size < 8 << 20, "{size}");
+    cluster.stop().await;
+}

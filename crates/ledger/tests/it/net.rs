@@ -216,6 +216,15 @@ impl Cluster {
         })
     }
 
+    /// The first node that is none of `ids`.
+    pub(crate) fn other_than(&self, ids: &[u64]) -> u64 {
+        self.nodes
+            .keys()
+            .copied()
+            .find(|id| !ids.contains(id))
+            .unwrap()
+    }
+
     pub(crate) async fn await_leader(&self) -> u64 {
         self.until("a leader", |cluster| cluster.leader()).await
     }
