@@ -41,8 +41,9 @@ impl Estate {
     /// Kills every process of every node, then removes the network. Safe to call twice.
     pub(crate) fn end_now(&self) {
         for node in &self.nodes {
-            if let Err(error) = node.kill(Node::pids) {
-                tracing::error!(%error, "a node could not be ended");
+            match node.kill(Node::pids) {
+                Ok(()) => process::unmark_dir(&node.dir),
+                Err(error) => tracing::error!(%error, "a node could not be ended"),
             }
             node.reap();
         }

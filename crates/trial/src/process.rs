@@ -2,12 +2,16 @@
 //! Every signal goes through a pidfd that was opened before the process was identified, so
 //! that a pid used again by somebody else is never hit.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// The variable by which everything that a trial started is known; children inherit it.
 pub(crate) const MARK: &str = "MAINSTAY_TRIAL";
+
+/// The file in a node's directory that holds its mark, for processes started without an
+/// inherited environment, as database servers are.
+const MARK_FILE: &str = ".trial";
 
 /// What identifies the processes of one node: the mark, or its directory on the command line.
 #[derive(Debug, Clone)]
@@ -20,10 +24,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     fn matches(&self, pid: i32) -> bool {
-        has_mark(pid, |mark| mark == self.mark)
-            || command_line(pid)
+        // Why the program too: somebody may be reading a log or a table file of the node.
+        let is_inside = || {
+            command_line(pid)
                 .iter()
                 .any(|word| mentions(word, &self.dir))
+        };
+        has_mark(pid, |mark| mark == self.mark) || (is_database_program(pid) && is_inside())
     }
 }
 
@@ -52,6 +59,31 @@ fn command_line(pid: i32) -> Vec<String> {
     words
         .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect()
+}
+
+/// Its command line names a place below a directory of ours with such a mark.
+fn lives_under_mark(pid: i32, accept: impl Fn(&str) -> bool) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    let holds = |dir: &Path| {
+        let file = dir.join(MARK_FILE);
+        // Why the owner: anybody can leave a file somewhere that says a process is ours.
+        let is_own = fs::metadata(&file).is_ok_and(|file| file.uid() == own);
+        is_own && fs::read_to_string(&file).is_ok_and(|mark| accept(&mark))
+    };
+    command_line(pid).iter().any(|word| {
+        let path = word.find('/').map(|at| Path::new(&word[at..]));
+        path.is_some_and(|path| path.ancestors().any(holds))
+    })
+}
+
+/// Leaves the mark in a node's directory.
+pub(crate) fn mark_dir(dir: &Path, mark: &str) -> std::io::Result<()> {
+    fs::write(dir.join(MARK_FILE), mark)
+}
+
+/// Takes it away: nothing of the node runs any more.
+pub(crate) fn unmark_dir(dir: &Path) {
+    let _ = fs::remove_file(dir.join(MARK_FILE));
 }
 
 /// The fields of `/proc/PID/stat` from the third (state) on.
@@ -101,6 +133,19 @@ pub(crate) fn of_node(node: &Identity) -> Vec<i32> {
         .collect()
 }
 
+/// It is a MariaDB server or one of its tools.
+fn is_database_program(pid: i32) -> bool {
+    let line = command_line(pid);
+    let name = line
+        .first()
+        .and_then(|program| Path::new(program).file_name()?.to_str());
+    name.is_some_and(|name| {
+        ["mariadb", "mysql", "mbstream"]
+            .iter()
+            .any(|ours| name.starts_with(ours))
+    })
+}
+
 /// It is a MariaDB server (not one of its tools).
 pub(crate) fn is_server(pid: i32) -> bool {
     command_line(pid).first().is_some_and(|program| {
@@ -135,7 +180,11 @@ pub(crate) fn new_mark(serial: u32) -> String {
 /// Kills what earlier trials left behind whose owner is gone. Only marked processes.
 pub(crate) fn sweep() {
     for pid in all() {
-        if send_if(pid, Signal::KILL, || has_mark(pid, is_orphan)) {
+        let is_left = || {
+            let is_inside = || is_database_program(pid) && lives_under_mark(pid, is_orphan);
+            has_mark(pid, is_orphan) || is_inside()
+        };
+        if send_if(pid, Signal::KILL, is_left) {
             tracing::warn!(pid, "ended a process that an interrupted trial left behind");
         }
     }
@@ -155,7 +204,7 @@ fn is_orphan(mark: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     #[test]
     fn node_processes_when_one_carries_its_mark_then_only_that_one_is_found_and_killed() {
@@ -190,6 +239,28 @@ mod tests {
         assert!(mentions("--datadir=/x/alpha/db", "/x/alpha"));
         assert!(mentions("/x/alpha", "/x/alpha"));
         assert!(!mentions("--datadir=/x/alpha2/db", "/x/alpha"));
+    }
+
+    #[test]
+    fn process_when_it_lives_under_a_marked_directory_then_it_is_known_without_its_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = dir.path().join("x/y");
+        let mut left = Command::new("tail");
+        let mut left = left
+            .env_clear()
+            .args(["-q", "-F"])
+            .arg(&below)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(left.id()).unwrap();
+        let is_known = || lives_under_mark(pid, |mark| mark == "1.2.3/alpha");
+        assert!(!is_known());
+        mark_dir(dir.path(), "1.2.3/alpha").unwrap();
+        while left.try_wait().unwrap().is_none() && !is_known() {}
+        assert!(is_known());
+        left.kill().unwrap();
+        left.wait().unwrap();
     }
 
     #[test]

@@ -100,6 +100,8 @@ impl Builder {
             let number = u8::try_from(nodes.len() + 1).unwrap_or(u8::MAX);
             let mut node = self.node(name, witness, number, &dir)?;
             node.identity.mark = format!("{mark}/{name}");
+            let marked = process::mark_dir(&node.dir, &node.identity.mark);
+            marked.map_err(Error::file("mark", &node.dir))?;
             if let Some(network) = &mut network {
                 node.place = Place::Namespace(network.add(name, node.address)?);
             }
