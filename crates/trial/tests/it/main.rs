@@ -9,6 +9,7 @@
 
 mod damage;
 mod faults;
+mod liar;
 mod life;
 
 use std::{path::PathBuf, time::Duration};
