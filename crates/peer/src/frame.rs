@@ -142,3 +142,36 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(work)
+    }
+
+    proptest! {
+        #[test]
+        fn frame_when_written_and_read_then_the_same(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut wire = Vec::new();
+            run(write(&mut wire, &[&body[..body.len() / 2], &body[body.len() / 2..]], 300)).unwrap();
+            prop_assert_eq!(wire.len(), body.len() + 4);
+            prop_assert_eq!(run(read(&mut &wire[..], 300)).unwrap(), Some(body));
+            prop_assert!(run(read(&mut &wire[..wire.len() - 1], 300)).is_err());
+        }
+
+        #[test]
+        fn frame_when_of_any_bytes_then_never_longer_than_the_limit(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(Some(frame)) = run(read(&mut &bytes[..], 100)) {
+                prop_assert!(frame.len() <= 100);
+            }
+            let opening: Result<Opening, _> = run(read_json(&mut &bytes[..], 100));
+            prop_assert!(opening.is_err());
+        }
+    }
+}

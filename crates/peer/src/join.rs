@@ -18,7 +18,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::certificate::Fingerprint;
 use crate::endpoint::converse;
-use crate::frame::{self, Opening, Purpose};
+use crate::frame::{self, Answer, Opening, Purpose};
 use crate::gate::Slot;
 use crate::socket::Socket;
 use crate::token_store::Claim;
@@ -144,8 +144,19 @@ async fn join_at(token: &Token, addr: SocketAddr, opening: &Opening) -> Result<J
         .await
         .map_err(|error| session::refused_server(peer, addr, error))?;
     let reply = converse(&mut tls, opening, MAX_ANSWER).await;
-    let reply: Reply = reply.map_err(|failure| failure.with(peer))?;
-    match reply {
+    let reply: Value = reply.map_err(|failure| failure.with(peer))?;
+    // Why: what is refused before it is known to be a join is refused as any connection is.
+    if let Ok(Answer::Refused(reason)) = Answer::deserialize(&reply) {
+        return Err(Error::Refused {
+            peer: peer.to_owned(),
+            reason,
+        });
+    }
+    let nonsense = |error: serde_json::Error| Error::Protocol {
+        peer: peer.to_owned(),
+        reason: error.to_string(),
+    };
+    match serde_json::from_value(reply).map_err(nonsense)? {
         Reply::Granted(answer) => Ok(answer),
         Reply::Refused(why) => Err(why.into_error(peer)),
     }

@@ -86,8 +86,9 @@ impl Token {
         out.extend(self.expires.as_second().to_be_bytes());
         put_text(&mut out, &self.cluster_id);
         put_text(&mut out, &self.issuer);
-        out.push(self.addresses.len() as u8);
-        for address in &self.addresses {
+        let addresses = &self.addresses[..self.addresses.len().min(MAX_ADDRESSES)];
+        out.push(addresses.len() as u8);
+        for address in addresses {
             match address.ip() {
                 IpAddr::V4(ip) => {
                     out.push(4);

@@ -274,3 +274,6 @@ fn forget_old(tokens: &mut BTreeMap<String, Issued>, now: Timestamp) {
         tokens.remove(&id);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Reads what a replica's server says to the primary's, up to the point where it asks for the binlog,
 //! to find out whether it announces itself as a semi-sync replica. Pure: bytes in, a finding out.
 //!
-//! MariaDB 10.11 announces by the statement `SET @rpl_semi_sync_slave= 1` (COM_QUERY) and acknowledges,
+//! MariaDB (seen on 10.11.19) announces by the statement `SET @rpl_semi_sync_slave= 1` (COM_QUERY) and acknowledges,
 //! after COM_BINLOG_DUMP, by packets that begin with 0xef. What cannot be read (TLS or compression
 //! inside the tunnel, packets that no login has) is a finding too: the caller must not let it through
 //! where an announcement would be forbidden.

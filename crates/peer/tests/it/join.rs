@@ -139,7 +139,7 @@ async fn join_when_the_token_is_of_another_cluster_then_the_secret_is_not_even_s
     let applicant = Applicant::new("bravo").unwrap();
     match ask(&token, &applicant, "bravo").await {
         Err(Error::WrongPeer { reason, .. }) => {
-            assert!(reason.contains("another cluster"), "{reason}")
+            assert!(reason.contains("another cluster"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
@@ -222,9 +222,13 @@ async fn join_when_the_store_was_lost_then_the_token_is_unknown() {
     assert!(matches!(refused, Err(Error::TokenUnknown)), "{refused:?}");
 }
 
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
 #[tokio::test]
 async fn token_file_when_written_then_holds_no_secret_and_is_private() {
-    use std::os::unix::fs::PermissionsExt;
     let desk = desk_with(TestService::default()).await;
     let token = desk.token(Kind::Data);
     let path = desk.dir.path().join("tokens.json");
@@ -239,8 +243,4 @@ async fn token_file_when_written_then_holds_no_secret_and_is_private() {
     assert!(!file.contains(&secret));
     assert!(!format!("{token:?}").contains(&secret));
     assert!(format!("{token:?}").contains("redacted"));
-
-    fn mode(path: &Path) -> u32 {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
 }

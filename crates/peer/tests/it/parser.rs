@@ -72,10 +72,11 @@ fn login(statements: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
+/// What 10.11.19 says, in part.
 const PLAIN: [&[u8]; 3] = [
     b"SELECT UNIX_TIMESTAMP()",
     b"SET @master_heartbeat_period= 1000000000",
-    b"SELECT @@global.rpl_semi_sync_master_enabled",
+    b"SHOW VARIABLES LIKE 'rpl_semi_sync_master_enabled'",
 ];
 
 fn feed(bytes: &[u8], cuts: &[usize]) -> (Finding, LoginWatch) {

@@ -100,7 +100,7 @@ impl Server {
         let start = Instant::now();
         while server.try_sql("SELECT 1").is_err() {
             assert!(
-                start.elapsed() < Duration::from_secs(60),
+                start.elapsed() < Duration::from_mins(1),
                 "the server does not start"
             );
             std::thread::sleep(Duration::from_millis(20));

@@ -122,8 +122,32 @@ async fn forward_when_the_server_is_down_then_the_stream_is_refused() {
         .await;
     match refused {
         Err(Error::Refused { reason, .. }) => {
-            assert!(reason.contains("does not accept"), "{reason}")
+            assert!(reason.contains("does not accept"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn forward_when_the_node_is_removed_then_the_server_sees_the_end() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let forward_to = Some(server.local_addr().unwrap());
+    let authority = Authority::create("test").unwrap();
+    let alpha = node(&authority, "alpha").await;
+    let service = TestService {
+        forward_to,
+        ..TestService::default()
+    };
+    let bravo = node_with(&authority, "bravo", service, Config::default()).await;
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "sql", Value::Null, LIMIT);
+    let (opened, accepted) = tokio::join!(opened, server.accept());
+    let (mut stream, (mut tcp, _)) = (opened.unwrap(), accepted.unwrap());
+    bravo.endpoint.set_refused(["alpha".to_owned()].into());
+    let second = Duration::from_secs(1);
+    let ended = tokio::time::timeout(second, tcp.read_u8()).await;
+    assert!(ended.unwrap().is_err());
+    let ended = tokio::time::timeout(second, stream.read_u8()).await;
+    assert!(ended.unwrap().is_err());
 }

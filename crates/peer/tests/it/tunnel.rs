@@ -142,14 +142,37 @@ async fn replication_when_admitted_async_then_flows_and_stops_with_the_port() {
     bench.primary.sql("INSERT INTO test.t1 VALUES (4)");
     bench.target(hello(7, Mode::Async)).await;
     bench.wait_for_rows("4").await;
+    bench.replica.sql("STOP SLAVE");
+    wait_until("the tunnel ends", LONG, || {
+        bench.state().unwrap().connected.is_none()
+    })
+    .await;
+    bench.replica.sql("START SLAVE");
+    bench.primary.sql("INSERT INTO test.t1 VALUES (5)");
+    bench.wait_for_rows("5").await;
+    assert_eq!(bench.state().unwrap().violations, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replication_when_sync_then_acknowledged_and_a_cut_stops_the_acknowledgements() {
-    let bench = Bench::start(&[SEMI_SYNC_PRIMARY], &[SEMI_SYNC_REPLICA]).await;
+    const LOGGED: &[&str] = &[SEMI_SYNC_PRIMARY, "--general-log=1", "--log-output=TABLE"];
+    let bench = Bench::start(LOGGED, &[SEMI_SYNC_REPLICA]).await;
     bench.connect(Mode::Sync).await;
     bench.primary.sql(TABLE);
     bench.primary.sql("INSERT INTO test.t1 VALUES (1)");
+    // The words that `LoginWatch` looks for, as 10.11 says them.
+    let said = bench.primary.sql(
+        "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log
+         WHERE command_type = 'Query' AND thread_id IN
+             (SELECT thread_id FROM mysql.general_log WHERE command_type = 'Binlog Dump')
+         ORDER BY event_time",
+    );
+    println!("{said}");
+    assert!(
+        said.lines()
+            .any(|line| line == "SET @rpl_semi_sync_slave= 1"),
+        "{said}"
+    );
     let state = bench.state().unwrap();
     assert!(state.announced && state.last_from_replica.is_some() && state.violations == 0);
     let start = Instant::now();
