@@ -21,6 +21,8 @@ pub use send::BackupStream;
 
 /// Beginnings of the names of mariadb-backup's own notes; the second from 11.1 on.
 const NOTES: [&str; 2] = ["xtrabackup_", "mariadb_backup_"];
+/// Note on the backup as a whole, the last file of a stream.
+const INFO: &str = "info";
 /// Note with the position of a primary.
 const BINLOG_INFO: &str = "binlog_info";
 /// Note written only when the source is a replica (`--slave-info`).

@@ -185,6 +185,14 @@ pub enum Error {
     /// The bytes of a clone stopped short or were not what they should be.
     #[error("the stream of the clone is not usable: {0}")]
     StreamBroken(String),
+    /// Going on would fill the disk, on which another server may still work.
+    #[error("only {free_bytes} bytes are free beside `{place}`")]
+    NoRoom {
+        /// Where the copy was to be made.
+        place: PathBuf,
+        /// What ordinary processes can still write there.
+        free_bytes: u64,
+    },
     /// Nothing outside the server can read it.
     #[error("log `{0}` is encrypted")]
     LogEncrypted(PathBuf),

@@ -56,7 +56,9 @@ impl Sql {
             while !result.is_empty() {
                 all.push(result.collect::<Row>().await?);
             }
-            drop(result);
+            // Why: `is_empty` holds too when a second or later statement has failed; only this tells of it, and it would
+            // otherwise be told in place of the next statement's result (mysql_async 0.37).
+            result.drop_result().await?;
             Ok(all)
         };
         let outcome = within(doing, limit, work).await;

@@ -9,15 +9,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 
 use super::check::StreamCheck;
-use super::{BINLOG_INFO, SLAVE_INFO, note_in};
+use super::{BINLOG_INFO, INFO, SLAVE_INFO, note_in};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::server::Server;
 use crate::tool::{self, LastWords};
+use crate::version::Version;
 
 const UNPACK: &str = "mbstream";
 const PREPARE: &str = "mariadb-backup";
 const BUFFER_BYTES: usize = 256 * 1024;
+/// Room left on the disk: a server that still works there hangs on a full one.
+const ROOM_BYTES: u64 = 128 << 20;
+/// Bytes between two looks at the room.
+const ROOM_STEP: u64 = 8 << 20;
 /// Files of the source's own replication and process, should a backup ever hold them.
 const FOREIGN: &[&str] = &[
     "master.info",
@@ -88,33 +93,65 @@ impl Server {
             .map_err(Error::file("make the parent of the data directory"))?;
         disk::make_private_dir(&dir)?;
         self.give(&dir)?;
-        let (bytes, files) = self.unpack(&mut stream, &dir, &mut progress).await?;
+        let outcome = self.fill(&mut stream, &dir, &mut progress).await;
+        if outcome.is_err() {
+            let _ = blocking(move || disk::remove_dir(&dir)).await;
+        }
+        outcome
+    }
+
+    async fn fill(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        dir: &Path,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Received> {
+        let (bytes, files) = self.unpack(stream, dir, progress).await?;
+        self.check_version(dir).await?;
         progress(Progress {
             stage: Stage::Preparing,
             bytes,
         });
-        self.prepare(&dir).await?;
+        self.prepare(dir).await?;
         progress(Progress {
             stage: Stage::Syncing,
             bytes,
         });
-        let kept = dir.clone();
+        let kept = dir.to_owned();
         blocking(move || {
             remove_foreign(&kept)?;
             disk::sync_all_below(&kept)
         })
         .await?;
-        let is_from_replica = note_in(&dir, SLAVE_INFO).is_some();
-        if !is_from_replica && note_in(&dir, BINLOG_INFO).is_none() {
-            return Err(Error::StreamBroken(
-                "it does not say to which position it belongs".to_owned(),
-            ));
+        let is_from_replica = note_in(dir, SLAVE_INFO).is_some();
+        if !is_from_replica && note_in(dir, BINLOG_INFO).is_none() {
+            let why = "it does not say to which position it belongs".to_owned();
+            return Err(Error::StreamBroken(why));
         }
         Ok(Received {
-            dir,
+            dir: dir.to_owned(),
             bytes,
             files,
             is_from_replica,
+        })
+    }
+
+    /// A copy is prepared by the programs of the series that wrote it, or not at all.
+    async fn check_version(&self, dir: &Path) -> Result<()> {
+        let text = note_in(dir, INFO).and_then(|path| fs::read_to_string(path).ok());
+        let text = text.unwrap_or_default();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("server_version = "));
+        let theirs = Version::parse(line.unwrap_or_default())?;
+        let ours = self.installed_version().await?;
+        if (ours.major, ours.minor) == (theirs.major, theirs.minor) {
+            return Ok(());
+        }
+        let why = format!("a copy of its data needs the same series, and {ours} is installed here");
+        Err(Error::VersionRefused {
+            found: theirs.to_string(),
+            why,
         })
     }
 
@@ -131,7 +168,7 @@ impl Server {
             return Err(Error::unexpected("run `mbstream`", "no pipes"));
         };
         let words = LastWords::listen(stderr);
-        let taken = take_in(stream, &mut stdin, progress).await;
+        let taken = take_in(stream, &mut stdin, dir, progress).await;
         drop(stdin);
         // Why: when mbstream died, the write into it failed too, and its own words say more.
         if let Err(Taking::Stream(error)) = taken {
@@ -164,6 +201,7 @@ enum Taking {
 async fn take_in(
     stream: &mut (impl AsyncRead + Unpin),
     stdin: &mut ChildStdin,
+    dir: &Path,
     progress: &mut impl FnMut(Progress),
 ) -> std::result::Result<(u64, u64), Taking> {
     let broken = |why: String| Taking::Stream(Error::StreamBroken(why));
@@ -179,6 +217,9 @@ async fn take_in(
             break;
         }
         check.feed(&buffer[..count]).map_err(broken)?;
+        if (bytes + count as u64) / ROOM_STEP > bytes / ROOM_STEP || bytes == 0 {
+            room(dir).map_err(Taking::Stream)?;
+        }
         bytes += count as u64;
         let written = stdin.write_all(&buffer[..count]).await;
         written.map_err(|e| Taking::Unpacker(Error::file("write to `mbstream`")(e)))?;
@@ -189,6 +230,16 @@ async fn take_in(
     }
     let files = check.finish().map_err(broken)?;
     Ok((bytes, files))
+}
+
+fn room(dir: &Path) -> Result<()> {
+    match disk::free_bytes(dir) {
+        Ok(free_bytes) if free_bytes < ROOM_BYTES => Err(Error::NoRoom {
+            place: dir.to_owned(),
+            free_bytes,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What belongs to the source alone must not act in the clone.

@@ -1,7 +1,7 @@
 //! A statement and a small commit in a session that is kept, outside the binlog and in a table of our own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::Limits;
@@ -18,8 +18,13 @@ const DOING: &str = "probe";
 const SESSION: &str = "SET SESSION sql_log_bin=0, lock_wait_timeout=0, innodb_lock_wait_timeout=1";
 const MAKE: &str = "CREATE DATABASE IF NOT EXISTS mainstay_local; \
      CREATE TABLE IF NOT EXISTS mainstay_local.heartbeat (id TINYINT PRIMARY KEY, beats BIGINT NOT NULL) ENGINE=InnoDB";
-const WRITE: &str =
-    "INSERT INTO mainstay_local.heartbeat VALUES (1, 1) ON DUPLICATE KEY UPDATE beats = beats + 1";
+/// Why the row is gone when it commits: a dump of all databases, restored on a primary, would replicate it to
+/// servers that have the same row of their own, and stop them.
+const WRITE: &str = "BEGIN; REPLACE INTO mainstay_local.heartbeat VALUES (1, 1); \
+     DELETE FROM mainstay_local.heartbeat; COMMIT";
+/// Probes without the table before it is made again. Why not at once: a restored dump drops and creates it, and
+/// on a replica ours would stand in the way of that CREATE TABLE.
+const PATIENCE: u32 = 60;
 
 /// What the session was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +45,17 @@ pub(super) enum Work {
     Silent(Phase),
 }
 
+/// What the work in flight and its prober both know.
+struct Shared {
+    phase: AtomicU8,
+    /// Probes for which the table was missing.
+    missing: AtomicU32,
+}
+
 pub(super) struct SessionProbe {
     server: Server,
     session: Option<Sql>,
-    phase: Arc<AtomicU8>,
+    shared: Arc<Shared>,
     pending: Pending<(Option<Sql>, Work)>,
 }
 
@@ -52,7 +64,10 @@ impl SessionProbe {
         Self {
             server: server.clone(),
             session: None,
-            phase: Arc::default(),
+            shared: Arc::new(Shared {
+                phase: AtomicU8::new(0),
+                missing: AtomicU32::new(PATIENCE),
+            }),
             pending: Pending::new(),
         }
     }
@@ -65,11 +80,11 @@ impl SessionProbe {
 
     pub(super) async fn probe(&mut self, limits: &Limits) -> Work {
         let kept = self.session.take();
-        let (server, phase) = (self.server.clone(), self.phase.clone());
+        let (server, shared) = (self.server.clone(), self.shared.clone());
         let work = self
             .pending
             .run(limits.write.max(limits.answer), || {
-                work(server, kept, phase)
+                work(server, kept, shared)
             })
             .await;
         match work {
@@ -77,7 +92,7 @@ impl SessionProbe {
                 self.session = session;
                 outcome
             }
-            None => Work::Silent(match self.phase.load(Ordering::Relaxed) {
+            None => Work::Silent(match self.shared.phase.load(Ordering::Relaxed) {
                 0 => Phase::Connect,
                 1 => Phase::Statement,
                 _ => Phase::Write,
@@ -86,8 +101,8 @@ impl SessionProbe {
     }
 }
 
-async fn work(server: Server, kept: Option<Sql>, phase: Arc<AtomicU8>) -> (Option<Sql>, Work) {
-    phase.store(0, Ordering::Relaxed);
+async fn work(server: Server, kept: Option<Sql>, shared: Arc<Shared>) -> (Option<Sql>, Work) {
+    shared.phase.store(0, Ordering::Relaxed);
     let mut sql = match kept {
         Some(sql) => sql,
         None => match connect(&server).await {
@@ -96,11 +111,11 @@ async fn work(server: Server, kept: Option<Sql>, phase: Arc<AtomicU8>) -> (Optio
             Err(error) => return (None, outcome_of(Err(error))),
         },
     };
-    phase.store(1, Ordering::Relaxed);
+    shared.phase.store(1, Ordering::Relaxed);
     let mut done = sql.run(DOING, "DO 0", NEVER).await;
     if done.is_ok() {
-        phase.store(2, Ordering::Relaxed);
-        done = write(&mut sql).await;
+        shared.phase.store(2, Ordering::Relaxed);
+        done = write(&mut sql, &shared.missing).await;
     }
     let kept = sql.is_usable().then_some(sql);
     (kept, outcome_of(done))
@@ -112,17 +127,29 @@ async fn connect(server: &Server) -> Result<Sql> {
     Ok(sql)
 }
 
-async fn write(sql: &mut Sql) -> Result<()> {
-    match sql.run(DOING, WRITE, NEVER).await {
-        // No such database or table yet.
+async fn write(sql: &mut Sql, missing: &AtomicU32) -> Result<()> {
+    let mut done = sql.run(DOING, WRITE, NEVER).await;
+    // No such database or table.
+    if matches!(
+        done,
         Err(Error::Sql {
-            code: 1049 | 1146, ..
-        }) => {
-            sql.run(DOING, MAKE, NEVER).await?;
-            sql.run(DOING, WRITE, NEVER).await
+            code: 1049 | 1146,
+            ..
+        })
+    ) {
+        sql.run(DOING, "ROLLBACK", NEVER).await?;
+        if missing.fetch_add(1, Ordering::Relaxed) < PATIENCE {
+            return Ok(());
         }
-        other => other,
+        sql.run(DOING, MAKE, NEVER).await?;
+        done = sql.run(DOING, WRITE, NEVER).await;
     }
+    match &done {
+        Ok(()) => missing.store(0, Ordering::Relaxed),
+        Err(_) if sql.is_usable() => sql.run(DOING, "ROLLBACK", NEVER).await?,
+        Err(_) => {}
+    }
+    done
 }
 
 fn outcome_of(done: Result<()>) -> Work {

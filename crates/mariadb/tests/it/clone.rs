@@ -175,7 +175,7 @@ async fn clone_whose_stream_stops_early_is_never_installed() {
             .await
             .unwrap_err();
         assert!(matches!(failed, Error::StreamBroken(_)), "{left}: {failed}");
-        assert!(!target.server.needs_adoption());
+        assert!(!target.server.needs_adoption() && !incoming.exists());
     }
     target.start().await;
     assert_eq!(

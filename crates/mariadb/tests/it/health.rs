@@ -136,6 +136,38 @@ async fn commits_that_wait_for_an_acknowledgement_are_not_ill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dump_of_all_databases_restored_on_the_primary_does_not_meet_the_probes_table() {
+    let nodes = cluster(1, false).await;
+    let mut probers = [nodes[0].server.prober(), nodes[1].server.prober()];
+    for prober in &mut probers {
+        assert_eq!(prober.probe(&QUICK).await, Health::Ok);
+    }
+    let create = "CREATE TABLE mainstay_local.heartbeat (id TINYINT PRIMARY KEY, beats BIGINT NOT NULL) ENGINE=InnoDB";
+    let steps = [
+        "DROP TABLE mainstay_local.heartbeat",
+        create,
+        "INSERT INTO mainstay_local.heartbeat VALUES (1, 77)",
+    ];
+    for step in steps {
+        nodes[0].run(step).await;
+        let end = nodes[0].status().await.binlog;
+        assert!(
+            nodes[1].server.wait_applied(&end, LIMIT).await.unwrap(),
+            "{step}"
+        );
+        for prober in &mut probers {
+            assert_eq!(prober.probe(&QUICK).await, Health::Ok, "{step}");
+        }
+    }
+    assert_eq!(
+        nodes[1]
+            .value("SELECT COUNT(*) FROM mainstay_local.heartbeat")
+            .await,
+        "0"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn probing_a_well_server_is_cheap_and_quiet() {
     let node = closed().await;
     let mut prober = node.server.prober();

@@ -3,10 +3,12 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use mariadb::{Error, Receiving};
 
 use crate::fixture::{LIMIT, Node, cluster, until};
+use crate::load::Load;
 
 /// A killed primary and a killed replica whose relay log holds `BACKLOG` transactions it has not applied.
 async fn undrained() -> (Node, Node, u64) {
@@ -247,4 +249,39 @@ async fn interrupted_salvage_is_finished_by_the_next() {
         (backlog - 5, found.received)
     );
     assert_eq!(rows(&replica).await, "21 1310");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures, takes a minute"]
+async fn long_backlog_is_salvaged_at_the_rate_of_serial_commits() {
+    let nodes = cluster(1, true).await;
+    let (primary, replica) = (&nodes[0], &nodes[1]);
+    replica.run("STOP SLAVE SQL_THREAD").await;
+    let load = Load::on(primary, 8).await;
+    load.more(20_000).await;
+    load.end().await;
+    let end = primary.status().await.binlog;
+    until("all is received", || async {
+        replica.status().await.received.covers(&end)
+    })
+    .await;
+    primary.server.kill(LIMIT).await.unwrap();
+    replica.server.kill(LIMIT).await.unwrap();
+    replica.start().await;
+    let begun = Instant::now();
+    let found = replica.server.needs_salvage().await.unwrap().unwrap();
+    println!(
+        "looked at {} transactions in {:?}",
+        found.transactions,
+        begun.elapsed()
+    );
+    let begun = Instant::now();
+    let salvaged = replica.server.salvage(None, |_, _| {}).await.unwrap();
+    let rate = salvaged.transactions as f64 / begun.elapsed().as_secs_f64();
+    println!(
+        "salvaged {} in {:?}: {rate:.0} a second",
+        salvaged.transactions,
+        begun.elapsed()
+    );
+    assert!(salvaged.position.same_as(&end));
 }
