@@ -4,7 +4,7 @@
 
 use super::{Decision, shrink};
 use crate::{
-    Action, Applying, Document, EndOf, Intent, Mode, NodeName, Reason, Receiving, Report, Running,
+    Action, Applying, Document, EndOf, Intent, Mark, Mode, NodeName, Reason, Receiving, Report, Running,
     View,
 };
 
@@ -58,6 +58,8 @@ fn is_ready(view: &View, document: &Document, node: &NodeName, report: &Report) 
         .is_some_and(|source| source.node == view.me && source.epoch == document.epoch);
     connected
         && follows
+        // A node that may still be started destructively vouches for nothing.
+        && report.mark == Mark::Clean
         && running.health.is_ok()
         && running.receiving == Receiving::Streaming
         && running.applying == Applying::Running

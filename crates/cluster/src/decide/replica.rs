@@ -36,18 +36,16 @@ fn switchover_is_over(view: &View, document: &Document) -> Decision {
 
 fn stopped(view: &View, document: &Document) -> Decision {
     match view.mark {
-        Mark::Opened { epoch } if !view.is_vouching_member(document) => {
+        // Why a new data id also for one that was rewound before: each such start drops what it has
+        // received since, and a swap that names its present ids may be on its way.
+        Mark::Opened { epoch } | Mark::Rewound { epoch } if !view.is_vouching_member(document) => {
             let actions = vec![
                 Action::Renounce(Mark::Rewound { epoch }),
                 Action::Start(StartAs::Destructive),
             ];
             Decision::steps(actions, Reason::Rewinds { epoch })
         }
-        Mark::Rewound { epoch } => Decision::one(
-            Action::Start(StartAs::Destructive),
-            Reason::Rewinds { epoch },
-        ),
-        Mark::Opened { .. } | Mark::Clean => {
+        Mark::Opened { .. } | Mark::Rewound { .. } | Mark::Clean => {
             Decision::one(Action::Start(StartAs::Ordinary), Reason::StartsAsReplica)
         }
     }
@@ -191,7 +189,8 @@ fn follow(view: &View, document: &Document, running: &Running) -> Decision {
         return Decision::wait(Reason::Drains { missing });
     }
     let mut actions = Vec::new();
-    if running.semi_sync || !running.read_only {
+    // Without the settings of a replica it was primary: its position is the end of its own binlog.
+    if running.semi_sync || !running.read_only || !running.replica_settings {
         actions.push(Action::Demote);
     }
     actions.push(Action::Follow(wanted));
