@@ -138,26 +138,26 @@ impl Cluster {
         for (at, node) in self.nodes().iter().enumerate() {
             if !node.witness && node.is_running() {
                 let estate = Arc::clone(&self.estate);
-                asked.spawn(async move { estate.nodes[at].status().await });
+                asked.spawn(async move { (at, estate.nodes[at].status().await) });
             }
         }
         let mut best: Result<Status> = Err(Error::NoNode("any that runs".into()));
+        let mut rank = None;
         loop {
             let wait = if best.is_ok() { OTHERS } else { VERB_LIMIT };
-            let Ok(Some(Ok(answer))) = tokio::time::timeout(wait, asked.join_next()).await else {
+            let Ok(Some(Ok((at, answer)))) = tokio::time::timeout(wait, asked.join_next()).await
+            else {
                 return best;
             };
-            match (answer, &best) {
-                (Ok(status), Ok(known)) if Self::rank(&status) <= Self::rank(known) => {}
-                (Err(_), Ok(_)) => {}
-                (answer, _) => best = answer,
+            // Among answers of one epoch the primary's own is the freshest.
+            let worth = answer.as_ref().ok().map(|status| {
+                let is_own = status.primary.as_ref() == Some(&self.nodes()[at].name);
+                (status.epoch, is_own, status.is_protected())
+            });
+            if best.is_err() || worth > rank {
+                (best, rank) = (answer, worth);
             }
         }
-    }
-
-    /// Among answers of one epoch the primary's own is worth most.
-    fn rank(status: &Status) -> (u64, bool) {
-        (status.epoch, status.is_protected())
     }
 
     /// The primary's name.

@@ -4,7 +4,7 @@
 //! namespaces when root, else on loopback. One at a time: each is a whole cluster.
 //! `cargo test -p e2e -- --nocapture` shows one line per story.
 
-#![allow(
+#![expect(
     clippy::print_stdout,
     reason = "a story tells its figures, and where its logs are when it fails"
 )]

@@ -1,7 +1,7 @@
 //! The trial on trial: real MariaDB servers behind a stand-in for the program (`stand_in.sh`),
 //! real faults, and planted damage that the check must find.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "test code: a failed unwrap is a failed test, and skipping is said aloud"
