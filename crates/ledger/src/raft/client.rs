@@ -8,6 +8,7 @@ use openraft::error::{ClientWriteError, RaftError};
 
 use super::inner::Inner;
 use super::message::{Answer, Call, Refusal};
+use super::route::{Route, Way};
 use super::types::{Member, Proposal, Verdict};
 use crate::{Error, Record, Result, Swap};
 
@@ -21,36 +22,13 @@ pub(crate) enum Try {
     Maybe(String),
 }
 
-/// Where an attempt goes.
-enum Route {
-    Here,
-    To {
-        id: u64,
-        member: Member,
-        relay: bool,
-    },
-    Nowhere,
-}
-
-/// What was tried on the way to the leader.
-#[derive(Default)]
-struct Way {
-    /// Who led, as far as was known here.
-    leader: Option<u64>,
-    /// How many attempts have failed since.
-    failures: usize,
-}
-
-/// After so many pauses without a leader it is worth asking others.
-const ELECTION: usize = 20;
-
-/// The pause between two attempts, cut short when the leader changes.
-const PAUSE: Duration = Duration::from_millis(30);
+/// No caller waits longer, whatever it says.
+const LIMIT_LIMIT: Duration = Duration::from_hours(1);
 
 impl Inner {
     /// See [`Register::read`](crate::Register::read).
     pub(crate) async fn read(&self, limit: Duration) -> Result<Option<Record>> {
-        let end = Instant::now() + limit;
+        let end = Instant::now() + limit.min(LIMIT_LIMIT);
         let mut way = Way::default();
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -92,7 +70,7 @@ impl Inner {
         if !record.follows(expected) {
             return Swap::Lost(None);
         }
-        let end = Instant::now() + limit;
+        let end = Instant::now() + limit.min(LIMIT_LIMIT);
         let proposal = Proposal { expected, record };
         let (mut way, mut may_land) = (Way::default(), false);
         loop {
@@ -226,80 +204,6 @@ impl Inner {
     fn patience(&self, left: Duration) -> Duration {
         left.min(self.timing().stall.max(self.timing().call))
     }
-
-    /// Straight to the leader first; after a failure every other attempt goes through another
-    /// member, each in turn. While no leader is known, others are asked only after a while: an
-    /// election is under way, and this node will hear of its end.
-    fn route(&self, way: &mut Way) -> Route {
-        if self.leads() {
-            return Route::Here;
-        }
-        let leader = self.leader().filter(|id| *id != self.me());
-        if leader != way.leader {
-            *way = Way {
-                leader,
-                failures: 0,
-            };
-        }
-        let detour = match leader {
-            Some(id) if way.failures.is_multiple_of(2) => match self.member(id) {
-                Some(member) => {
-                    return Route::To {
-                        id,
-                        member,
-                        relay: false,
-                    };
-                }
-                None => way.failures / 2,
-            },
-            Some(_) => way.failures / 2,
-            None if way.failures < ELECTION => return Route::Nowhere,
-            None => way.failures - ELECTION,
-        };
-        let members = self.members();
-        let others: Vec<_> = members
-            .nodes()
-            .filter(|(id, _)| **id != self.me() && Some(**id) != leader)
-            .collect();
-        if others.is_empty() {
-            return Route::Nowhere;
-        }
-        let (id, member) = others[detour % others.len()];
-        Route::To {
-            id: *id,
-            member: member.clone(),
-            relay: true,
-        }
-    }
-
-    fn other_leader(&self) -> Result<(u64, Member), String> {
-        let leader = self.leader().filter(|id| *id != self.me());
-        let leader = leader.and_then(|id| Some((id, self.member(id)?)));
-        leader.ok_or_else(|| "no leader of the ledger is known".into())
-    }
-
-    /// Returns when the leader is another one than `before`.
-    async fn leader_changes(&self, before: Option<u64>) {
-        let mut metrics = self.core.server_metrics();
-        loop {
-            metrics.borrow_and_update();
-            if self.leads() || self.leader() != before {
-                return;
-            }
-            if metrics.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// Waits before the next attempt; `false` when there is no time for one.
-    async fn pause(&self, end: Instant) -> bool {
-        let mut metrics = self.core.server_metrics();
-        metrics.mark_unchanged();
-        let left = end.saturating_duration_since(Instant::now());
-        let _ = tokio::time::timeout(left.min(PAUSE), metrics.changed()).await;
-        Instant::now() < end
-    }
 }
 
 /// What a verdict means for the caller. An earlier attempt that may still land makes "lost"
@@ -338,20 +242,20 @@ mod tests {
         }
     }
 
-    fn current(rev: u64) -> Option<Record> {
-        Some(Record {
+    fn current(rev: u64) -> Record {
+        Record {
             rev,
             nonce: 2,
             body: vec![],
-        })
+        }
     }
 
     #[test]
     fn lost_when_an_earlier_attempt_may_land_then_certain_only_past_the_revision() {
-        let verdict = |rev| conclude(Verdict::Lost(current(rev)), &proposal(5), true);
+        let verdict = |rev| conclude(Verdict::Lost(Some(current(rev))), &proposal(5), true);
         assert_eq!(verdict(3), Swap::Undecided);
-        assert_eq!(verdict(5), Swap::Lost(current(5)));
-        assert_eq!(verdict(9), Swap::Lost(current(9)));
+        assert_eq!(verdict(5), Swap::Lost(Some(current(5))));
+        assert_eq!(verdict(9), Swap::Lost(Some(current(9))));
     }
 
     #[test]

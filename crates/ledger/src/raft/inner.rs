@@ -172,8 +172,10 @@ impl Inner {
     pub(crate) fn note_leading(&self, leads: bool) {
         let mut signs = self.signs();
         if leads && signs.leading.is_none() {
+            tracing::info!("this node now leads the ledger");
             signs.leading = Some(Instant::now());
         } else if !leads && signs.leading.take().is_some() {
+            tracing::info!("this node no longer leads the ledger");
             signs.heard = Some(Instant::now());
         }
     }

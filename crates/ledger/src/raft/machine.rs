@@ -47,6 +47,7 @@ impl Machine {
 }
 
 /// The snapshot openraft sends or asks for.
+#[expect(clippy::result_large_err, reason = "the error is openraft's")]
 fn as_snapshot(state: &State) -> Result<Snapshot<Types>, StorageError> {
     let bytes = format::keep(state).map_err(|error| snapshot_error(&error.to_string()))?;
     Ok(Snapshot {
@@ -126,9 +127,9 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Types>>, StorageError> {
-        self.store
-            .snapshot()
-            .map(|state| as_snapshot(&state))
-            .transpose()
+        match self.store.snapshot() {
+            Some(state) => as_snapshot(&state).map(Some),
+            None => Ok(None),
+        }
     }
 }

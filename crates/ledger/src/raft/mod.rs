@@ -1,14 +1,16 @@
 //! The embedded Raft backend: the agents keep the register among themselves. openraft does the
 //! consensus, redb the disk, the caller's transport the network. Its generics stay in this folder.
 //!
-//! `client` reads and swaps, `serve` answers other nodes, `pulse` keeps or seeks the lead,
-//! `reconcile` changes the members; `store`, `disk`, `machine` and `state` are what is kept.
-//! openraft logs every step it takes: silence the tracing target `openraft` below `error`.
+//! `client` reads and swaps by `route`, `serve` answers other nodes, `pulse` keeps or seeks the lead,
+//! `reconcile` changes the members; `store`, `disk`, `file`, `machine` and `state` are what is kept.
+//! openraft logs every step it takes and every call that fails, as errors: silence its tracing
+//! target altogether (`openraft=off`). What an operator should know is logged from here.
 
 mod caller;
 mod change;
 mod client;
 mod disk;
+mod file;
 mod format;
 mod inner;
 mod machine;
@@ -17,6 +19,7 @@ mod peers;
 mod plan;
 mod pulse;
 mod reconcile;
+mod route;
 mod serve;
 mod state;
 mod store;
@@ -41,7 +44,8 @@ pub use transport::Transport;
 pub use voter::{Identity, Voter};
 
 use self::caller::{Caller, Lines};
-use self::disk::{Disk, Loaded};
+use self::disk::Disk;
+use self::file::Loaded;
 use self::inner::Inner;
 use self::machine::Machine;
 use self::store::{LogStore, Store};

@@ -119,7 +119,12 @@ impl Campaign {
         let members = inner.members();
         let members = members.membership();
         let me = inner.me();
-        if !members.voter_ids().any(|id| id == me) || inner.trouble().is_some() {
+        // Why: with another store than the one it joined with, this node has forgotten promises.
+        let joined = members
+            .get_node(&me)
+            .is_some_and(|me| me.store == inner.store.id);
+        let votes = joined && members.voter_ids().any(|id| id == me);
+        if !votes || inner.trouble().is_some() {
             return IDLE.min(inner.timing().lease * 4);
         }
         if members.voter_ids().count() > 1

@@ -84,7 +84,7 @@ async fn three() -> BTreeMap<u64, (Arc<Raft>, Moody)> {
     let nodes = Nodes::default();
     let timing = Timing {
         probe: Duration::from_millis(500),
-        settle: Duration::from_secs(3000),
+        settle: Duration::from_hours(1),
         ..Timing::default()
     };
     let mut cluster = BTreeMap::new();

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use openraft::storage::{LogFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{AnyError, EntryPayload, StorageIOError};
 
-use super::disk::{Disk, Loaded, Write};
+use super::disk::{Disk, Write};
+use super::file::Loaded;
 use super::format;
 use super::state::State;
 use super::types::{Entry, LogId, StorageError, Types, Vote};

@@ -226,7 +226,7 @@ impl Cluster {
     }
 
     pub(crate) async fn await_leader(&self) -> u64 {
-        self.until("a leader", |cluster| cluster.leader()).await
+        self.until("a leader", Self::leader).await
     }
 
     /// Waits until `look` gives something.
@@ -283,7 +283,7 @@ pub(crate) fn quick() -> Timing {
 /// The default timing without handovers.
 pub(crate) fn still() -> Timing {
     Timing {
-        settle: Duration::from_secs(3000),
+        settle: Duration::from_hours(1),
         ..Timing::default()
     }
 }

@@ -62,7 +62,7 @@ async fn swap_when_its_leader_is_cut_off_midway_then_lands_at_most_once() {
             Swap::Undecided => panic!("still undecided"),
         }
         cluster
-            .until("a leader all agree on", |cluster| cluster.leader())
+            .until("a leader all agree on", Cluster::leader)
             .await;
     }
     cluster.stop().await;
