@@ -74,6 +74,9 @@ pub struct Extras {
     pub clone: Option<CloneProgress>,
     /// What this node is doing, as a sentence.
     pub reason: String,
+    /// What people should see to.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The last thing that failed, until it works.
     pub trouble: Option<String>,
 }

@@ -19,7 +19,7 @@ use crate::request::{Pending, Request};
 use crate::scribe::Scribe;
 use crate::slot::Slot;
 use crate::store::Store;
-use crate::{Error, Extras, Handle, Parts, Result};
+use crate::{Error, Extras, Handle, Parts, Result, upkeep};
 
 /// While an action runs, the picture is published at this pace.
 const PUBLISH_PACE: Duration = Duration::from_millis(100);
@@ -69,6 +69,7 @@ pub struct Keeper {
     closed_at: Option<u64>,
     last_serving: u64,
     told: Option<(cluster::Report, Option<u64>)>,
+    warnings: watch::Sender<Vec<String>>,
 }
 
 impl Clock {
@@ -171,6 +172,7 @@ impl Keeper {
             closed_at: None,
             last_serving: clock.now(),
             told: None,
+            warnings: watch::Sender::default(),
         };
         Ok((keeper, handle))
     }
@@ -178,6 +180,11 @@ impl Keeper {
     /// Keeps the node until it is told to stop. The server goes on without it.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<()> {
         let mut signals = crate::signal::Signals::new(&self.shared, &self.actor);
+        let mut beside = tokio::task::JoinSet::new();
+        if let Some(server) = self.actor.server.clone() {
+            let warnings = self.warnings.clone();
+            beside.spawn(upkeep::run(server, self.picture.subscribe(), warnings));
+        }
         loop {
             self.take_requests();
             self.refresh();
@@ -312,6 +319,7 @@ impl Keeper {
         let posted = self.shared.board.read(None);
         let progress = self.actor.progress.lock();
         (progress.unwrap_or_else(PoisonError::into_inner)).clone_into(&mut self.extras.clone);
+        self.warnings.borrow().clone_into(&mut self.extras.warnings);
         let suspicion = self.view.timing.suspicion;
         let in_sync = self
             .view

@@ -31,6 +31,7 @@ mod signal;
 mod slot;
 mod state;
 mod store;
+mod upkeep;
 
 pub use error::{Error, Result};
 pub use format::{Extras, decode_document, encode_document};
