@@ -21,11 +21,17 @@ pub fn contained(document: &Document, epoch: Epoch, position: &Position) -> Cont
     if epoch >= document.epoch {
         return Containment::Contained;
     }
-    // Why exactly the next one: a later cut may lie beyond a fork that happened before it.
-    match document.cuts.iter().find(|cut| cut.epoch == epoch + 1) {
-        Some(cut) if cut.position.covers(position) => Containment::Contained,
-        Some(cut) => Containment::Beyond(cut.position.clone()),
-        None => Containment::Unknown,
+    let mut later = document.cuts.iter().skip_while(|cut| cut.epoch <= epoch);
+    // Why exactly the next one first: a later cut may lie beyond a fork that happened before it. The
+    // others lie at or beyond it, but for one that the operator's word set back.
+    match later.next() {
+        Some(next) if next.epoch == epoch + 1 => std::iter::once(next)
+            .chain(later)
+            .find(|cut| !cut.position.covers(position))
+            .map_or(Containment::Contained, |cut| {
+                Containment::Beyond(cut.position.clone())
+            }),
+        _ => Containment::Unknown,
     }
 }
 
@@ -64,6 +70,17 @@ mod tests {
         );
         assert_eq!(judge(2, "0-2-50"), Containment::Contained);
         assert_eq!(judge(3, "0-3-999"), Containment::Contained);
+    }
+
+    #[test]
+    fn a_cut_that_was_set_back_decides_too() {
+        let document = document(&[(2, "0-1-10"), (3, "0-3-8")]);
+        let judge = |epoch, text: &str| contained(&document, epoch, &text.parse().unwrap());
+        assert_eq!(judge(1, "0-1-8"), Containment::Contained);
+        assert_eq!(
+            judge(1, "0-1-9"),
+            Containment::Beyond("0-3-8".parse().unwrap())
+        );
     }
 
     #[test]

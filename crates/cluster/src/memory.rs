@@ -147,6 +147,11 @@ impl Memory {
                 });
             }
             (Action::EndHandover, Outcome::Done) => self.handover = None,
+            // Preparations to replace the data end when it is used again.
+            (Action::Follow(_), Outcome::Done) => {
+                self.wipe = None;
+                self.tail_saved = false;
+            }
             (Action::SaveTail(_), Outcome::Done) => self.tail_saved = true,
             (Action::Clone { .. }, Outcome::Done) => {
                 self.wipe = None;

@@ -14,7 +14,7 @@ pub(super) fn beyond(
     running: &Running,
     cut: Position,
 ) -> Decision {
-    if running.receiving != Receiving::Stopped {
+    if !is_stopped(running) {
         let reason = Reason::SavesTail { beyond: cut };
         return Decision::one(Action::StopReceiving { promise: None }, reason);
     }
@@ -48,7 +48,7 @@ pub(super) fn clone(view: &View, document: &Document, why: &str) -> Decision {
     if view
         .server
         .running()
-        .is_some_and(|running| running.receiving != Receiving::Stopped)
+        .is_some_and(|running| !is_stopped(running))
     {
         actions.push(Action::StopReceiving { promise: None });
     }
@@ -62,6 +62,12 @@ pub(super) fn clone(view: &View, document: &Document, why: &str) -> Decision {
         actions.push(Action::Clone { from });
     }
     Decision::steps(actions, reason)
+}
+
+/// Nothing is received; a refusal stays to be seen after the receiving thread has ended.
+fn is_stopped(running: &Running) -> bool {
+    let ended = matches!(running.receiving, Receiving::Stopped | Receiving::Refused);
+    ended && running.source.is_none()
 }
 
 /// The primary when it is well: its position is told with its backup. Nobody else is asked, since a

@@ -121,7 +121,12 @@ fn take_over(
     running: &Running,
     promises: &[(&NodeName, &Promise)],
 ) -> Decision {
-    if !running.is_drained() {
+    // Why also the promise: a server whose applying threads are stopped cannot tell what lies in its
+    // relay log, and that may have been acknowledged.
+    let promised = promises
+        .iter()
+        .all(|(node, promise)| **node != view.me || running.applied.covers(&promise.received));
+    if !running.is_drained() || !promised {
         return drains(running);
     }
     let from = document.primary.clone();

@@ -4,8 +4,8 @@
 
 use super::{Decision, shrink};
 use crate::{
-    Action, Applying, Document, EndOf, Intent, Mark, Mode, NodeName, Reason, Receiving, Report, Running,
-    View,
+    Action, Applying, Document, EndOf, Intent, Mark, Mode, NodeName, Reason, Receiving, Report,
+    Running, View,
 };
 
 /// The next step, when there is anybody to take in.

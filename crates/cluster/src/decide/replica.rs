@@ -147,15 +147,14 @@ fn follow(view: &View, document: &Document, running: &Running) -> Decision {
         mode: wanted_mode(view, document),
     };
     let node = wanted.node.clone();
-    if running.source.as_ref() == Some(&wanted) {
+    let as_wanted = running.source.as_ref() == Some(&wanted);
+    // Why the wipe counts: by then its source is closed, and the refusal is all that is left to see.
+    if running.receiving == Receiving::Refused && (as_wanted || view.memory.wipe.is_some()) {
+        let why = "its primary no longer has what it asks for";
+        return deposed::clone(view, document, why);
+    }
+    if as_wanted {
         match (&running.receiving, &running.applying) {
-            (Receiving::Refused, _) => {
-                return deposed::clone(
-                    view,
-                    document,
-                    "its primary no longer has what it asks for",
-                );
-            }
             (Receiving::Streaming, Applying::Running) => {
                 return Decision::wait(Reason::Replicates { from: node });
             }
@@ -177,7 +176,7 @@ fn follow(view: &View, document: &Document, running: &Running) -> Decision {
         }
         return deposed::clone(view, document, &format!("it cannot apply: {error}"));
     }
-    if running.receiving != Receiving::Stopped {
+    if !matches!(running.receiving, Receiving::Stopped | Receiving::Refused) {
         let reason = Reason::Follows {
             node,
             epoch: document.epoch,
