@@ -12,6 +12,7 @@
 mod agent_killed;
 mod both_lost;
 mod cable_pulled;
+mod chaos;
 mod cut_between;
 mod node_joins;
 mod node_killed;

@@ -125,6 +125,21 @@ impl Stage {
             .await?)
     }
 
+    /// No agent has logged an error so far: for stories in which nothing goes wrong.
+    pub(crate) fn is_log_clean(&self) -> Result<()> {
+        for node in self.cluster.nodes() {
+            let log = node.log_tail(usize::MAX);
+            let error = log.lines().find(|line| line.contains("ERROR"));
+            ensure!(
+                error.is_none(),
+                "{} logged {}",
+                node.name(),
+                error.unwrap_or_default()
+            );
+        }
+        Ok(())
+    }
+
     /// Does it to the primary.
     pub(crate) fn strike_primary(&self, fault: Fault) -> Result<Injected> {
         Ok(self.cluster.inject(&self.primary, fault)?)
@@ -224,11 +239,15 @@ fn layout() -> Layout {
 
 /// Says why a story cannot be told here; true if so.
 pub(crate) fn needs_cables(name: &str) -> bool {
-    let without = layout() == Layout::Loopback;
-    if without {
+    if !has_cables() {
         println!("story {name}: skipped, loopback has no cables and network namespaces need root");
     }
-    without
+    !has_cables()
+}
+
+/// There are cables to pull.
+pub(crate) fn has_cables() -> bool {
+    layout() == Layout::Namespaces
 }
 
 fn show_logs(dir: &Path) {

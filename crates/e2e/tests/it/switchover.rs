@@ -25,6 +25,7 @@ async fn story(name: &str, shape: Shape) {
                 "a switchover failed writes: {row}"
             );
         }
+        stage.is_log_clean()?;
         Ok(Measured::new(at, stage.everyone()))
     })
     .await;
