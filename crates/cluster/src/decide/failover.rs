@@ -3,15 +3,12 @@
 
 use super::{Decision, replica, suspicion};
 use crate::{
-    Action, Applying, Change, ChangeKind, Document, Intent, NodeName, Promise, Reason, Receiving,
-    Running, Suspicion, View, Wish,
+    Action, Applying, Change, ChangeKind, Containment, Document, Intent, Millis, NodeName, Promise,
+    Reason, Receiving, Running, Suspicion, View, Wish, contained,
 };
 
-/// The next step, when this node has promised or the operator wants it to take over.
+/// The next step, when this node has promised.
 pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Option<Decision> {
-    if let Some(Wish::Failover { accept_loss, .. }) = view.wish {
-        return Some(by_order(view, document, running, accept_loss));
-    }
     let promise = view
         .memory
         .promise
@@ -20,26 +17,33 @@ pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Opt
     let promises = match promises(view, document, promise) {
         Ok(promises) => promises,
         Err(missing) => {
-            let waits = || Decision::wait(Reason::WaitsForPromises { of: missing });
-            return Some(replica::unfence(view, document).unwrap_or_else(waits));
+            let waits = Reason::WaitsForPromises { of: missing };
+            return Some(returns_or(view, document, waits));
         }
     };
     if document.paused {
         let node = document.primary.clone();
-        let waits = || Decision::wait(Reason::Paused { node });
-        return Some(replica::unfence(view, document).unwrap_or_else(waits));
+        return Some(returns_or(view, document, Reason::Paused { node }));
     }
     let candidate = candidate(view, document, running, &promises);
     if candidate != view.me {
-        return Some(Decision::wait(Reason::WaitsForCandidate {
-            node: candidate,
-        }));
+        let waits = Reason::WaitsForCandidate { node: candidate };
+        return Some(returns_or(view, document, waits));
     }
     let failovers = recent(view, document);
     if failovers >= view.timing.budget {
-        return Some(Decision::wait(Reason::BudgetSpent { failovers }));
+        return Some(returns_or(
+            view,
+            document,
+            Reason::BudgetSpent { failovers },
+        ));
     }
     Some(take_over(view, document, running, &promises))
+}
+
+/// Back to the primary when it is well after all; else waits.
+fn returns_or(view: &View, document: &Document, waits: Reason) -> Decision {
+    replica::unfence(view, document).unwrap_or_else(|| Decision::wait(waits))
 }
 
 /// The promise of every member for this revision, or who is missing.
@@ -164,14 +168,34 @@ fn drains(running: &Running) -> Decision {
     }
 }
 
-/// The operator's `failover --to`.
-fn by_order(view: &View, document: &Document, running: &Running, accept_loss: bool) -> Decision {
-    let refuse = |why: String| {
-        Decision::one(
-            Action::EndWish(Some(why.clone())),
-            Reason::WishRefused { why },
-        )
+/// The operator's `failover --to` this node.
+struct Order {
+    accept_loss: bool,
+    asked: Millis,
+}
+
+/// What the operator's word comes to here, whatever this node holds.
+pub(super) fn ordered(view: &View, document: &Document, running: &Running) -> Option<Decision> {
+    let Some(Wish::Failover { accept_loss, asked }) = view.wish else {
+        return None;
     };
+    let ours = contained(document, view.followed, &running.holds()) == Containment::Contained;
+    if !ours && !accept_loss {
+        let why = "it holds transactions that the cluster does not have, or was away for too long; \
+                   `--accept-loss` takes over with them";
+        return Some(refuse(why.into()));
+    }
+    let order = Order { accept_loss, asked };
+    Some(by_order(view, document, running, &order))
+}
+
+/// The operator's wish comes to nothing.
+pub(super) fn refuse(why: String) -> Decision {
+    let action = Action::EndWish(Some(why.clone()));
+    Decision::one(action, Reason::WishRefused { why })
+}
+
+fn by_order(view: &View, document: &Document, running: &Running, order: &Order) -> Decision {
     if suspicion::is_well(view, document) {
         let primary = &document.primary;
         return refuse(format!(
@@ -192,11 +216,15 @@ fn by_order(view: &View, document: &Document, running: &Running, accept_loss: bo
         let promise = Some(document.rev);
         return Decision::one(Action::StopReceiving { promise }, reason);
     };
+    let early = view.now.saturating_sub(order.asked) < view.timing.ready;
     match promises(view, document, promise) {
         Ok(promises) if candidate(view, document, running, &promises) == view.me => {
             return take_over(view, document, running, &promises);
         }
-        _ if accept_loss => {}
+        _ if order.accept_loss => {}
+        Err(missing) if early && !missing.is_empty() => {
+            return Decision::wait(Reason::WaitsForPromises { of: missing });
+        }
         Ok(_) => return refuse("another member holds more: name that one".into()),
         Err(missing) if missing.is_empty() => {
             return refuse(format!(
@@ -217,7 +245,11 @@ fn by_order(view: &View, document: &Document, running: &Running, accept_loss: bo
 }
 
 fn force(view: &View, document: &Document, running: &Running) -> Decision {
-    if running.receiving != Receiving::Stopped || !running.is_drained() {
+    if let Applying::Failed(error) = &running.applying {
+        return refuse(format!("it cannot apply what it received: {error}"));
+    }
+    let stopped = matches!(running.receiving, Receiving::Stopped | Receiving::Refused);
+    if !stopped || !running.is_drained() {
         return drains(running);
     }
     let known = view
@@ -234,6 +266,11 @@ fn force(view: &View, document: &Document, running: &Running) -> Decision {
         at: view.wall,
         reason: format!("the operator's word; at least {missing} known transactions lost"),
     };
-    let next = document.with_primary(view.data, running.holds(), change);
+    // Why not always its own position: of a tail of its own only the part before the fork is common.
+    let common = match contained(document, view.followed, &running.holds()) {
+        Containment::Beyond(cut) => cut,
+        Containment::Contained | Containment::Unknown => running.holds(),
+    };
+    let next = document.with_primary(view.data, common, change);
     Decision::swap(next, Intent::Force, Reason::ForcedFailover { missing })
 }

@@ -3,15 +3,16 @@
 use super::suspicion::{is_well, suspicion};
 use super::{Decision, deposed, failover};
 use crate::{
-    Action, Applying, Containment, Document, Intent, Mark, Mode, Reason, Receiving, Running,
-    Server, Source, StartAs, View, Wish, contained,
+    Action, Applying, ChangeKind, Containment, Document, Intent, Mark, Mode, NodeName, Reason,
+    Receiving, Running, Server, Source, StartAs, View, Wish, contained,
 };
 
 pub(super) fn decide(view: &View, document: &Document) -> Decision {
-    if let Some(Wish::Switchover { .. }) = &view.wish {
-        return switchover_is_over(view, document);
+    if let Some(Wish::Switchover { to, .. }) = &view.wish {
+        return switchover_is_over(view, document, to.as_ref());
     }
     match &view.server {
+        Server::NoData if view.wish.is_some() => failover::refuse("it has no data".into()),
         Server::NoData => deposed::clone(view, document, "it has no data"),
         Server::Stopped => stopped(view, document),
         Server::Running(running) => self::running(view, document, running),
@@ -19,19 +20,19 @@ pub(super) fn decide(view: &View, document: &Document) -> Decision {
     }
 }
 
-fn switchover_is_over(view: &View, document: &Document) -> Decision {
-    let handed_over = document
-        .last_change
-        .as_ref()
-        .is_some_and(|change| change.from == view.me);
+fn switchover_is_over(view: &View, document: &Document, to: Option<&NodeName>) -> Decision {
+    let handed_over = document.last_change.as_ref().is_some_and(|change| {
+        change.kind == ChangeKind::Switchover
+            && change.from == view.me
+            && to.is_none_or(|to| *to == document.primary)
+    });
     if handed_over {
         return Decision::one(Action::EndWish(None), Reason::WishDone);
     }
-    let why = format!("{} is not the primary: {} is", view.me, document.primary);
-    Decision::one(
-        Action::EndWish(Some(why.clone())),
-        Reason::WishRefused { why },
-    )
+    failover::refuse(format!(
+        "{} is not the primary: {} is",
+        view.me, document.primary
+    ))
 }
 
 fn stopped(view: &View, document: &Document) -> Decision {
@@ -79,6 +80,9 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
     if running.salvage {
         return Decision::one(Action::Salvage, Reason::Salvages);
     }
+    if let Some(decision) = failover::ordered(view, document, running) {
+        return decision;
+    }
     match contained(document, view.followed, &running.holds()) {
         Containment::Contained => {}
         Containment::Beyond(cut) => return deposed::beyond(view, document, running, cut),
@@ -105,7 +109,7 @@ fn fence(view: &View, document: &Document, running: &Running) -> Option<Decision
         && view.is_vouching_member(document)
     {
         let node = document.primary.clone();
-        if document.paused {
+        if document.paused && !somebody_promised(view, document) {
             return Some(Decision::wait(Reason::Paused { node }));
         }
         let promise = Some(document.rev);
@@ -126,6 +130,15 @@ fn fence(view: &View, document: &Document, running: &Running) -> Option<Decision
         return Some(Decision::wait(Reason::WaitsToBeTakenOut));
     }
     Some(unfence(view, document).unwrap_or_else(|| Decision::wait(Reason::WakesFenced)))
+}
+
+/// Why it matters while automatic change is paused: another member gave its word by the operator's
+/// order, and cannot take over without everybody's.
+fn somebody_promised(view: &View, document: &Document) -> bool {
+    document.in_sync.keys().any(|node| {
+        let promise = view.fresh(node).and_then(|report| report.promise.as_ref());
+        promise.is_some_and(|promise| promise.rev == document.rev)
+    })
 }
 
 /// The way out of the fence, when the primary is well.
