@@ -28,11 +28,31 @@ fn summary(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
     (times[0], times[times.len() / 2], times[times.len() - 1])
 }
 
+/// Ends the leader for good, measures until a swap wins elsewhere, and starts it again.
+async fn end_leader(cluster: &mut Cluster, body: &str) -> Duration {
+    let leader = cluster.await_leader().await;
+    let survivor = cluster.nodes[&cluster.other_than(&[leader])].clone();
+    let start = Instant::now();
+    cluster.close(leader).await;
+    write(&*survivor, body).await;
+    let took = start.elapsed();
+    println!(
+        "{leader} ended, {:?} leads, {took:.0?}",
+        survivor.reach().leader
+    );
+    cluster.open(leader).await;
+    took
+}
+
 async fn lose_leaders(count: usize, witness: u64) -> (Duration, Duration, Duration) {
     let mut cluster = Cluster::of(3, witness, still()).await;
     let mut times = Vec::new();
     for round in 0..count {
-        times.push(lose_leader(&cluster, &format!("round {round}")).await);
+        let body = format!("round {round}");
+        times.push(match round % 2 {
+            0 => lose_leader(&cluster, &body).await,
+            _ => end_leader(&mut cluster, &body).await,
+        });
         let all = |cluster: &Cluster| {
             cluster
                 .nodes

@@ -126,6 +126,41 @@ async fn voter_when_its_store_is_wiped_then_votes_only_after_joining_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn member_when_removed_and_wanted_again_then_takes_part_with_its_old_store() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    let removed = cluster.wanted.remove(&2).unwrap();
+    cluster.settle(1).await;
+    // It goes on running, believes to vote, and must not get in the way.
+    for round in 0..100 {
+        write(&*cluster.nodes[&3], &format!("without {round}")).await;
+    }
+    assert_eq!(cluster.leader(), Some(1));
+    cluster.wanted.insert(2, removed);
+    cluster.settle(3).await;
+    let written = write(&*cluster.nodes[&2], "back").await;
+    assert_eq!(cluster.nodes[&3].read(LIMIT).await.unwrap(), Some(written));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_when_not_wanted_any_more_then_leaves_and_others_go_on() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    cluster.wanted.insert(4, voter(4, false));
+    cluster.open(4).await;
+    cluster.settle(3).await;
+    assert_eq!(cluster.leader(), Some(1));
+    cluster.wanted.remove(&1);
+    let start = Instant::now();
+    cluster.settle(3).await;
+    println!("the leader left, all settled after {:.0?}", start.elapsed());
+    write(&*cluster.nodes[&2], "without the first").await;
+    let names = cluster.nodes[&2].reach();
+    assert_eq!((names.voters.len(), names.learners.len()), (3, 0));
+    assert!(!names.voters.contains(&"n1".to_string()));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn learner_when_far_behind_then_catches_up_from_a_snapshot() {
     let mut cluster = Cluster::of(3, 3, still()).await;
     for round in 0..150 {
