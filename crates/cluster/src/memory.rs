@@ -8,6 +8,9 @@ use wire::gtid::Position;
 
 use crate::{Action, Document, EndOf, Epoch, Intent, Millis, NodeName, Outcome, Rev, Stamp, View};
 
+/// From the sixth setback on the pause before a growth stays at 32 times the first.
+const SETBACKS_COUNTED: u32 = 5;
+
 /// The volatile part of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
@@ -25,6 +28,8 @@ pub struct Memory {
     pub grow: Option<Grow>,
     /// No growth before this moment.
     pub regrow: Millis,
+    /// Growths given up and members lost since the cluster was last protected for a while.
+    pub setbacks: u32,
     /// A planned change of primary under way.
     pub handover: Option<Handover>,
     /// A swap won at this revision lets the data be touched.
@@ -135,9 +140,12 @@ impl Memory {
                     end: None,
                 });
             }
+            (Action::Admit { node, .. }, Outcome::Done) => {
+                self.shrink.take_if(|shrink| shrink.lost.contains(node));
+            }
             (Action::EndGrow, Outcome::Done) => {
                 self.grow = None;
-                self.regrow = view.now + view.timing.regrow;
+                self.set_back(view);
             }
             (Action::BeginHandover(to), Outcome::Done) => {
                 self.handover = Some(Handover {
@@ -147,16 +155,12 @@ impl Memory {
                 });
             }
             (Action::EndHandover, Outcome::Done) => self.handover = None,
-            // Preparations to replace the data end when it is used again.
-            (Action::Follow(_), Outcome::Done) => {
+            // Preparations to replace the data end when it is replaced, or used again.
+            (Action::Follow(_) | Action::Clone { .. }, Outcome::Done) => {
                 self.wipe = None;
                 self.tail_saved = false;
             }
             (Action::SaveTail(_), Outcome::Done) => self.tail_saved = true,
-            (Action::Clone { .. }, Outcome::Done) => {
-                self.wipe = None;
-                self.tail_saved = false;
-            }
             _ => {}
         }
     }
@@ -191,6 +195,7 @@ impl Memory {
         let kept = Self {
             undecided: self.undecided,
             regrow: self.regrow,
+            setbacks: self.setbacks,
             wipe: self.wipe,
             tail_saved: self.tail_saved,
             ..Self::default()
@@ -221,6 +226,7 @@ impl Memory {
                             opened: false,
                         });
                     }
+                    Intent::Shrink => self.set_back(view),
                     Intent::Wipe => self.wipe = Some(next.rev),
                     _ => {}
                 }
@@ -229,6 +235,20 @@ impl Memory {
             Outcome::Undecided => self.undecided = Some(next.rev - 1),
             _ => {}
         }
+    }
+
+    /// Why the pause doubles: a replica that connects and never keeps up would hold every commit up
+    /// again and again.
+    fn set_back(&mut self, view: &View) {
+        let was_protected = self
+            .protected_since
+            .is_some_and(|since| view.now.saturating_sub(since) >= view.timing.relief);
+        self.setbacks = if was_protected {
+            1
+        } else {
+            self.setbacks.saturating_add(1)
+        };
+        self.regrow = view.now + (view.timing.regrow << (self.setbacks - 1).min(SETBACKS_COUNTED));
     }
 
     fn noted(&mut self, end_of: &EndOf, end: &Position) {

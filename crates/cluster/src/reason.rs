@@ -182,6 +182,16 @@ pub enum Loss {
     NoLongerAMember,
 }
 
+impl Loss {
+    /// It does not come back as the member it was.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherIds | Self::ApplyFailed | Self::NoLongerAMember
+        )
+    }
+}
+
 /// Why a primary is suspected.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant's words below say what it means")]

@@ -155,6 +155,9 @@ impl Running {
 }
 
 impl Server {
+    /// What a server is `Busy` with while its process is being ended.
+    pub const ENDING: &str = "ending";
+
     /// The running server, if it runs.
     pub fn running(&self) -> Option<&Running> {
         match self {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use wire::gtid::Position;
 
 use crate::{
-    BootId, DataId, Document, Epoch, Gate, Member, MemberKind, Memory, Millis, Mode, NodeName,
-    Report, Server, Stamp, Timing,
+    BootId, DataId, Document, Epoch, Gate, Health, Member, MemberKind, Memory, Millis, Mode,
+    NodeName, Report, Server, Stamp, Timing,
 };
 
 /// Everything a decision is made from. Cheap to clone; two equal views get the same decision.
@@ -162,18 +162,49 @@ impl View {
         document.vouches(&self.me, self.stamp())
     }
 
-    /// True when, by the ledger, it is primary and its server cannot serve: others may take over.
+    /// True when every member is there with the very ids the ledger names.
+    pub(crate) fn can_be_taken_over(&self, document: &Document) -> bool {
+        !document.paused
+            && !document.in_sync.is_empty()
+            && document
+                .in_sync
+                .iter()
+                .all(|(node, stamp)| self.fresh(node).is_some_and(|r| r.stamp == *stamp))
+    }
+
+    /// True when, by the ledger, it is primary and cannot serve: others may take over.
     pub fn steps_down(&self) -> bool {
-        let named = self.document.as_ref().is_some_and(|d| d.primary == self.me);
-        named
-            && match &self.server {
-                Server::Running(running) => {
-                    !running.health.is_ok() && self.server_age() >= self.timing.ill
-                }
-                Server::Busy(_) => !self.is_confirmed(),
-                Server::Stopped | Server::NoData => true,
-                Server::Unseen => false,
+        let document = self.document.as_ref().filter(|d| d.primary == self.me);
+        let Some(document) = document else {
+            return false;
+        };
+        let age = self.server_age();
+        let other_data = document.primary_data != self.data;
+        match &self.server {
+            Server::Running(running) => {
+                // Why not always when ill: a member that leaves cannot let the others be given up.
+                let ill = !running.health.is_ok() && age >= self.timing.ill;
+                let ends = running.health == Health::Hung || self.can_be_taken_over(document);
+                // Why a limit: one that cannot reach the ledger must not stand in the way for ever.
+                let lingers = self.woke_in_office(document) && age >= self.timing.grace;
+                other_data || (ill && ends) || lingers
             }
+            // Why by its words: a server in a hung disk takes long to end, and serves nobody.
+            Server::Busy(with) => {
+                with == Server::ENDING || !self.is_confirmed() || age >= self.timing.grace
+            }
+            Server::Stopped | Server::NoData => true,
+            Server::Unseen => false,
+        }
+    }
+
+    /// It has not confirmed, since its agent woke, the office that it had before.
+    fn woke_in_office(&self, document: &Document) -> bool {
+        let learned_awake = self
+            .memory
+            .woke
+            .is_some_and(|(_, epoch)| epoch < document.epoch);
+        !self.is_confirmed() && !learned_awake
     }
 
     /// The epoch in which this node serves writes, if it does.

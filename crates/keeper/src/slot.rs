@@ -156,7 +156,7 @@ impl Slot {
     pub(crate) fn begins(view: &mut View, action: &Action) {
         let with = match action {
             Action::Start(_) => "starting",
-            Action::Kill => "ending",
+            Action::Kill => Seen::ENDING,
             Action::Salvage => "applying its relay log",
             Action::SaveTail(_) => "saving what the cluster does not have",
             Action::Clone { .. } => "cloning",

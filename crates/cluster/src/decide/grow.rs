@@ -4,8 +4,8 @@
 
 use super::{Decision, shrink};
 use crate::{
-    Action, Applying, Document, EndOf, Intent, Mark, Mode, NodeName, Reason, Receiving, Report,
-    Running, View,
+    Action, Applying, Document, Durability, EndOf, Intent, Mark, Mode, NodeName, Reason, Receiving,
+    Report, Running, View,
 };
 
 /// The next step, when there is anybody to take in.
@@ -75,7 +75,7 @@ fn first_member(view: &View, document: &Document, running: &Running) -> Option<D
         .is_none_or(|report| report.stamp != grow.stamp);
     if late || gone {
         let mut actions = vec![Action::Cut(node.clone())];
-        if running.semi_sync {
+        if running.semi_sync && document.durability != Durability::Strict {
             actions.push(Action::SemiSync(false));
         }
         actions.push(Action::EndGrow);

@@ -10,7 +10,7 @@ use crate::{
 /// The next step, when the operator asked for a switchover.
 pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Option<Decision> {
     if let Some(handover) = &view.memory.handover {
-        return Some(under_way(view, document, running, handover));
+        return under_way(view, document, running, handover);
     }
     let (to, asked) = match view.wish.as_ref()? {
         Wish::Switchover { to, asked } => (to.clone(), *asked),
@@ -22,7 +22,9 @@ pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Opt
     let Some(to) = to.or_else(|| best_member(view, document)) else {
         return Some(refuse("no replica is in sync".into()));
     };
+    let late = view.now.saturating_sub(asked) >= view.timing.ready;
     match obstacle(view, document, running, &to) {
+        None if late => Some(refuse(format!("{to} could not take over in time"))),
         None => {
             let reason = Reason::SwitchoverHolds {
                 to: to.clone(),
@@ -30,14 +32,13 @@ pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Opt
             };
             Some(Decision::one(Action::BeginHandover(to), reason))
         }
-        Some(why) if view.now.saturating_sub(asked) >= view.timing.ready => {
-            Some(refuse(format!("{to} cannot take over: {why}")))
-        }
+        Some(why) if late => Some(refuse(format!("{to} cannot take over: {why}"))),
         Some(obstacle) => Some(Decision::wait(Reason::SwitchoverWaits { to, obstacle })),
     }
 }
 
-fn refuse(why: String) -> Decision {
+/// The operator's wish comes to nothing.
+pub(super) fn refuse(why: String) -> Decision {
     Decision::one(
         Action::EndWish(Some(why.clone())),
         Reason::SwitchoverRefused { why },
@@ -100,30 +101,44 @@ fn obstacle(view: &View, document: &Document, own: &Running, to: &NodeName) -> O
     }
 }
 
-fn under_way(view: &View, document: &Document, running: &Running, handover: &Handover) -> Decision {
+/// Undoes a handover that has held statements for too long, or whose target is out of the set.
+pub(super) fn overdue(view: &View, document: &Document, running: &Running) -> Option<Decision> {
+    let handover = view.memory.handover.as_ref()?;
     let to = handover.to.clone();
     let held_for = view.now.saturating_sub(handover.since);
-    if held_for >= view.timing.hold || !document.in_sync.contains_key(&to) {
-        let mut actions = Vec::new();
-        if running.read_only {
-            actions.push(Action::Open);
-        }
-        actions.push(Action::EndHandover);
-        let why = format!("{to} was not ready in time, nothing was changed");
-        actions.push(Action::EndWish(Some(why)));
-        return Decision::steps(actions, Reason::SwitchoverUndone { to });
+    if held_for < view.timing.hold && document.in_sync.contains_key(&to) {
+        return None;
     }
+    let mut actions = Vec::new();
+    if running.read_only {
+        actions.push(Action::Open);
+    }
+    actions.push(Action::EndHandover);
+    let why = format!("{to} was not ready in time, nothing was changed");
+    actions.push(Action::EndWish(Some(why)));
+    Some(Decision::steps(actions, Reason::SwitchoverUndone { to }))
+}
+
+fn under_way(
+    view: &View,
+    document: &Document,
+    running: &Running,
+    handover: &Handover,
+) -> Option<Decision> {
+    let to = handover.to.clone();
+    let held_for = view.now.saturating_sub(handover.since);
     let open = open_work(view);
     if !running.read_only {
         if open > 0 && held_for < view.timing.drain {
-            return Decision::wait(Reason::SwitchoverHolds { to, open });
+            return Some(Decision::wait(Reason::SwitchoverHolds { to, open }));
         }
         let actions = vec![Action::Close, Action::NoteEnd(EndOf::Handover)];
-        return Decision::steps(actions, Reason::SwitchoverHolds { to, open });
+        let reason = Reason::SwitchoverHolds { to, open };
+        return Some(Decision::steps(actions, reason));
     }
     let Some(end) = &handover.end else {
         let reason = Reason::SwitchoverHolds { to, open };
-        return Decision::one(Action::NoteEnd(EndOf::Handover), reason);
+        return Some(Decision::one(Action::NoteEnd(EndOf::Handover), reason));
     };
     let applied = view
         .fresh(&to)
@@ -132,7 +147,7 @@ fn under_way(view: &View, document: &Document, running: &Running, handover: &Han
     let ready = applied.is_some_and(|applied| applied.covers(end));
     if !ready || !shrink::holds(view, document, &to, end) {
         let missing = applied.map_or(0, |applied| applied.missing_from(end));
-        return Decision::wait(Reason::SwitchoverCatchesUp { to, missing });
+        return Some(Decision::wait(Reason::SwitchoverCatchesUp { to, missing }));
     }
     hand_over(view, document, handover, end)
 }
@@ -142,11 +157,9 @@ fn hand_over(
     document: &Document,
     handover: &Handover,
     end: &wire::gtid::Position,
-) -> Decision {
+) -> Option<Decision> {
     let to = handover.to.clone();
-    let Some(stamp) = document.in_sync.get(&to) else {
-        return Decision::wait(Reason::SwitchoverUndone { to });
-    };
+    let stamp = document.in_sync.get(&to)?;
     let change = Change {
         kind: ChangeKind::Switchover,
         from: view.me.clone(),
@@ -155,13 +168,16 @@ fn hand_over(
         reason: "planned".into(),
     };
     let mut next = document.with_primary(stamp.data, end.clone(), change);
-    next.in_sync.insert(view.me.clone(), view.stamp());
+    if document.members.get(&view.me).is_some_and(|me| !me.far) {
+        next.in_sync.insert(view.me.clone(), view.stamp());
+    }
     for (node, stamp) in &document.in_sync {
         if *node != to && shrink::holds(view, document, node, end) {
             next.in_sync.insert(node.clone(), *stamp);
         }
     }
-    Decision::swap(next, Intent::Handover, Reason::HandsOver { to })
+    let reason = Reason::HandsOver { to };
+    Some(Decision::swap(next, Intent::Handover, reason))
 }
 
 /// Transactions and statements still open through any gateway that has not yet said it holds.

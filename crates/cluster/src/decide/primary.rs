@@ -2,12 +2,19 @@
 
 use super::{Decision, admission, grow, handover, shrink};
 use crate::{
-    Action, Document, EndOf, Health, Intent, Mark, Reason, Running, Server, StartAs, View,
+    Action, Document, Durability, EndOf, Health, Intent, Mark, Mode, Reason, Running, Server,
+    StartAs, View, Wish,
 };
 
 pub(super) fn decide(view: &View, document: &Document) -> Decision {
     if document.primary_data != view.data && !matches!(view.server, Server::NoData) {
         return Decision::wait(Reason::PrimaryDataReplaced);
+    }
+    if !view.is_confirmed()
+        && let Some(Wish::Switchover { asked, .. }) = &view.wish
+        && view.now.saturating_sub(*asked) >= view.timing.ready
+    {
+        return handover::refuse("this node does not serve as primary now".into());
     }
     match &view.server {
         Server::NoData => Decision::wait(Reason::PrimaryWithoutData),
@@ -27,21 +34,20 @@ fn stopped(view: &View, document: &Document) -> Decision {
         return Decision::one(Action::Start(StartAs::Ordinary), Reason::StartsAsPrimary);
     }
     let waited = view.server_age();
-    if can_be_taken_over(view, document) && waited < view.timing.grace {
-        let left_ms = view.timing.grace - waited;
+    // Why also a moment for those never heard: this agent may just have woken, and they not know it.
+    let unheard = document.in_sync.keys().any(|node| view.age(node).is_none());
+    let limit = if view.can_be_taken_over(document) {
+        view.timing.grace
+    } else if unheard && !document.paused {
+        view.timing.suspicion
+    } else {
+        0
+    };
+    if waited < limit {
+        let left_ms = limit - waited;
         return Decision::wait(Reason::LeavesTheWayOpen { left_ms });
     }
     Decision::swap(document.bumped(), Intent::Reclaim, Reason::Reclaims)
-}
-
-/// True when every member is there with the very ids the ledger names.
-fn can_be_taken_over(view: &View, document: &Document) -> bool {
-    !document.paused
-        && !document.in_sync.is_empty()
-        && document.in_sync.iter().all(|(node, stamp)| {
-            view.fresh(node)
-                .is_some_and(|report| report.stamp == *stamp)
-        })
 }
 
 fn step_down(view: &View, document: &Document, running: &Running) -> Option<Decision> {
@@ -51,8 +57,12 @@ fn step_down(view: &View, document: &Document, running: &Running) -> Option<Deci
     let health = running.health.clone();
     // Why a hung server is ended even when nobody can take over: a restart may heal it.
     let restart_may_heal = matches!(health, Health::Hung);
-    if !can_be_taken_over(view, document) && !restart_may_heal {
-        return Some(Decision::wait(Reason::IllAndAlone { health }));
+    if !view.can_be_taken_over(document) && !restart_may_heal {
+        // Why it may shrink: without the lost ones the others can take over.
+        let shrinks = (view.is_confirmed() && shrink::leaves_a_member(view, document))
+            .then(|| shrink::decide(view, document))
+            .flatten();
+        return Some(shrinks.unwrap_or_else(|| Decision::wait(Reason::IllAndAlone { health })));
     }
     let mut actions: Vec<_> = view.admissions.keys().cloned().map(Action::Cut).collect();
     actions.push(Action::Kill);
@@ -67,6 +77,9 @@ fn unconfirmed(view: &View, document: &Document, running: &Running) -> Decision 
         .is_some_and(|(_, epoch)| epoch < document.epoch);
     if !learned_awake {
         return Decision::swap(document.bumped(), Intent::Reclaim, Reason::Reclaims);
+    }
+    if running.salvage {
+        return Decision::one(Action::Salvage, Reason::Salvages);
     }
     match document.cuts.last() {
         Some(cut) if !running.applied.covers(&cut.position) || !running.is_drained() => {
@@ -83,6 +96,10 @@ fn unconfirmed(view: &View, document: &Document, running: &Running) -> Decision 
 }
 
 fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
+    // Why first: nothing else may keep statements held for longer than the limit.
+    if let Some(decision) = handover::overdue(view, document, running) {
+        return decision;
+    }
     let mut actions = admission::plan(view, document);
     if running.replica_settings {
         actions.push(Action::Promote);
@@ -101,18 +118,21 @@ fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
         .or_else(|| handover::decide(view, document, running))
         .or_else(|| grow::decide(view, document, running))
         .or_else(|| relief(view, document))
+        .or_else(|| shrink::strict(view, document))
         .unwrap_or_else(|| Decision::wait(serves(document)))
 }
 
-/// Semi-sync is off only while the ledger's set is empty, and not while that set is being grown.
+/// Semi-sync is off only while the ledger's set is empty, and not while that set is being grown; with
+/// strict durability never, so that a primary that is alone acknowledges nothing.
 fn wants_semi_sync(view: &View, document: &Document) -> bool {
     let growing = view.memory.grow.as_ref().is_some_and(|grow| {
         view.admissions
             .get(&grow.node)
-            .is_some_and(|a| a.connected && a.stamp == grow.stamp)
+            .is_some_and(|a| a.connected && a.mode == Mode::Sync && a.stamp == grow.stamp)
             || grow.end.is_some()
     });
-    !document.in_sync.is_empty() || growing
+    let strict = document.durability == Durability::Strict;
+    !document.in_sync.is_empty() || growing || strict
 }
 
 fn open(view: &View, document: &Document, mut actions: Vec<Action>) -> Decision {
@@ -130,7 +150,8 @@ fn open(view: &View, document: &Document, mut actions: Vec<Action>) -> Decision 
             .any(|node| shrink::holds(view, document, node, end));
         if !held {
             if actions.is_empty()
-                && let Some(decision) = shrink::decide(view, document)
+                && let Some(decision) =
+                    shrink::decide(view, document).or_else(|| shrink::strict(view, document))
             {
                 return decision;
             }

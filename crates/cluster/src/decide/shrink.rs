@@ -32,8 +32,12 @@ pub(super) fn decide(view: &View, document: &Document) -> Option<Decision> {
         return None;
     }
     let nobody_left = document.in_sync.keys().all(|node| lost.contains(node));
-    if nobody_left && document.durability == Durability::Strict && cut.is_empty() {
-        return Some(Decision::wait(Reason::StrictWaits));
+    // Why it empties the set when one has come back that cannot vouch: it can be grown again, and until
+    // then nothing is acknowledged. The others may come back as they were, and are left the right to
+    // take over.
+    let beyond_return = losses.iter().any(|(_, loss)| loss.is_final());
+    if nobody_left && document.durability == Durability::Strict && !beyond_return {
+        return readmit(document, &cut);
     }
     match &view.memory.shrink {
         Some(shrink) if shrink.lost == lost => Some(take_out(view, document, &lost, &shrink.end)),
@@ -45,6 +49,36 @@ pub(super) fn decide(view: &View, document: &Document) -> Option<Decision> {
     }
 }
 
+/// With strict durability: says so when the primary is alone, by the ledger or in truth.
+pub(super) fn strict(view: &View, document: &Document) -> Option<Decision> {
+    let waits = document.durability == Durability::Strict && !leaves_a_member(view, document);
+    waits.then(|| Decision::wait(Reason::StrictWaits))
+}
+
+/// True when not all members are lost.
+pub(super) fn leaves_a_member(view: &View, document: &Document) -> bool {
+    let cut = view.memory.shrink.as_ref().map(|shrink| &shrink.lost);
+    document.in_sync.iter().any(|(node, stamp)| {
+        let is_cut = cut.is_some_and(|cut| cut.contains(node));
+        !is_cut && loss(view, document, node, *stamp).is_none()
+    })
+}
+
+/// Gives a shrink up: those that were cut may connect again.
+fn readmit(document: &Document, cut: &BTreeSet<NodeName>) -> Option<Decision> {
+    let actions: Vec<_> = cut
+        .iter()
+        .filter_map(|node| Some((node.clone(), *document.in_sync.get(node)?)))
+        .map(|(node, stamp)| Action::Admit {
+            node,
+            epoch: document.epoch,
+            mode: Mode::Sync,
+            stamp,
+        })
+        .collect();
+    (!actions.is_empty()).then(|| Decision::steps(actions, Reason::StrictWaits))
+}
+
 fn take_out(
     view: &View,
     document: &Document,
@@ -53,15 +87,8 @@ fn take_out(
 ) -> Decision {
     let mut next = document.bumped();
     next.in_sync.retain(|node, _| !lost.contains(node));
-    if next.in_sync.is_empty() {
-        if document.durability == Durability::Strict {
-            return Decision::wait(Reason::StrictWaits);
-        }
-    } else if !next
-        .in_sync
-        .keys()
-        .any(|node| holds(view, document, node, end))
-    {
+    let mut left = next.in_sync.keys();
+    if !next.in_sync.is_empty() && !left.any(|node| holds(view, document, node, end)) {
         return Decision::wait(Reason::ShrinkWaits { end: end.clone() });
     }
     let lost = lost
@@ -136,7 +163,9 @@ fn loss(view: &View, document: &Document, node: &NodeName, stamp: Stamp) -> Opti
                 .written()
                 .is_some_and(|end| !running.received.covers(end));
             let waiting = view.server.running().map_or(0, |own| own.waiting_ms);
-            if behind && connected && waiting >= 2 * limit {
+            // Why also one that holds everything, after longer: its words do not arrive.
+            let patience = if behind { 2 * limit } else { 5 * limit };
+            if connected && waiting >= patience {
                 return Some(Loss::TooSlow { ms: waiting });
             }
         }
