@@ -84,6 +84,24 @@ impl Clock {
 }
 
 impl Shared {
+    fn new(parts: &Parts, scribe: Scribe, clock: Clock) -> Result<Self> {
+        Ok(Self {
+            me: parts.me.clone(),
+            clock,
+            endpoint: Arc::clone(&parts.endpoint),
+            board: Board::default(),
+            scribe,
+            gate: watch::Sender::new(Gate::default()),
+            hurry: watch::Sender::new(0),
+            material: watch::Sender::new(0),
+            sequence: AtomicU64::new(1),
+            incarnation: incarnation()?,
+            stirred: Notify::new(),
+            learned: Mutex::default(),
+            journal: Mutex::default(),
+        })
+    }
+
     /// Makes the loop look again now.
     pub(crate) fn stir(&self) {
         self.stirred.notify_one();
@@ -112,21 +130,7 @@ impl Keeper {
         }
         let clock = Clock::start();
         let scribe = Scribe::new(Arc::clone(&parts.register));
-        let shared = Arc::new(Shared {
-            me: parts.me.clone(),
-            clock,
-            endpoint: Arc::clone(&parts.endpoint),
-            board: Board::default(),
-            scribe: scribe.clone(),
-            gate: watch::Sender::new(Gate::default()),
-            hurry: watch::Sender::new(0),
-            material: watch::Sender::new(0),
-            sequence: AtomicU64::new(1),
-            incarnation: incarnation()?,
-            stirred: Notify::new(),
-            learned: Mutex::default(),
-            journal: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(&parts, scribe.clone(), clock)?);
         let actor = Actor {
             server: parts.server.clone(),
             scribe,
