@@ -2,20 +2,18 @@
 //! unless it was said so with exactly these words; a cut takes effect before it returns.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::hello::{Hello, Mode};
-use super::login::{Finding, LoginWatch};
-use super::meter::Meter;
-use crate::pipe::{Tap, Until, pipe};
-use crate::socket::{STEADY, Severer, Socket};
-use crate::{Incoming, Stream};
+use super::passage::Passage;
+use crate::Incoming;
+use crate::socket::{STEADY, Socket};
+use crate::throttle::Throttle;
 
 /// A server that does not accept a local connection in this time is not there.
 const LOCAL_LIMIT: Duration = Duration::from_secs(2);
@@ -59,30 +57,17 @@ struct Inner {
     server: SocketAddr,
     nodes: Mutex<BTreeMap<String, Entry>>,
     changes: watch::Sender<u64>,
+    throttle: Throttle,
     next: std::sync::atomic::AtomicU64,
 }
 
 #[derive(Debug)]
 struct Entry {
     admission: Admission,
-    tunnels: BTreeMap<u64, Arc<Tunnel>>,
+    tunnels: BTreeMap<u64, Arc<Passage>>,
     violations: u64,
     last_violation: Option<String>,
     last_refusal: Option<String>,
-}
-
-#[derive(Debug)]
-struct Tunnel {
-    since: Instant,
-    /// Both sockets, once they are there.
-    severers: Mutex<Vec<Severer>>,
-    cut: AtomicBool,
-    connected: AtomicBool,
-    announced: AtomicBool,
-    dumping: AtomicBool,
-    from_replica: Arc<Meter>,
-    to_replica: Arc<Meter>,
-    over: watch::Sender<bool>,
 }
 
 impl Admissions {
@@ -92,6 +77,7 @@ impl Admissions {
             server,
             nodes: Mutex::default(),
             changes: watch::Sender::new(0),
+            throttle: Throttle::default(),
             next: 0.into(),
         }))
     }
@@ -146,8 +132,7 @@ impl Admissions {
         }
         async move {
             for tunnel in tunnels {
-                // Why an error is fine: the sender is gone only with the tunnel itself.
-                let _ = tunnel.over.subscribe().wait_for(|over| *over).await;
+                tunnel.wait_for_end().await;
             }
         }
     }
@@ -196,7 +181,7 @@ impl Admissions {
             ));
         }
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let tunnel = Arc::new(Tunnel::new());
+        let tunnel = Arc::new(Passage::new());
         entry.tunnels.insert(id, Arc::clone(&tunnel));
         Ok(Visit {
             inner: Arc::clone(&self.0),
@@ -225,28 +210,11 @@ impl Admissions {
         };
         visit.tunnel.connected.store(true, Ordering::Release);
         self.0.changed();
-        carry(&visit, (stream, local), mode).await;
-    }
-}
-
-/// Pipes until one side ends, the tunnel is cut, or an async replica says what it must not.
-async fn carry(visit: &Visit, (mut stream, mut local): (Stream, Socket), mode: Mode) {
-    let tunnel = &visit.tunnel;
-    let mut inward = Inspector {
-        visit,
-        mode,
-        watch: Some(LoginWatch::new()),
-    };
-    let mut outward = Arc::clone(&tunnel.to_replica);
-    let taps = (
-        &mut inward as &mut (dyn Tap + Send),
-        &mut outward as &mut (dyn Tap + Send),
-    );
-    if pipe(&mut stream, &mut local, taps, Until::EitherEnds)
-        .await
-        .is_err()
-    {
-        tunnel.sever();
+        let changed = || self.0.changed();
+        let carried = visit.tunnel.carry((stream, local), mode, &changed).await;
+        if let Err(reason) = carried {
+            self.0.note_violation(&visit.node, reason);
+        }
     }
 }
 
@@ -264,6 +232,17 @@ impl Inner {
             change(entry);
         }
         self.changed();
+    }
+
+    fn note_violation(&self, node: &str, reason: &'static str) {
+        self.note(node, |entry| {
+            entry.violations += 1;
+            entry.last_violation = Some(reason.to_owned());
+        });
+        // Why throttled: the replica's server comes back every second.
+        if let Some(swallowed) = self.throttle.pass(Instant::now()) {
+            tracing::warn!(node, swallowed, "replication tunnel cut: {reason}");
+        }
     }
 }
 
@@ -292,47 +271,12 @@ impl Entry {
     }
 }
 
-impl Tunnel {
-    fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            severers: Mutex::default(),
-            cut: false.into(),
-            connected: false.into(),
-            announced: false.into(),
-            dumping: false.into(),
-            from_replica: Arc::default(),
-            to_replica: Arc::default(),
-            over: watch::Sender::new(false),
-        }
-    }
-
-    fn severers(&self) -> MutexGuard<'_, Vec<Severer>> {
-        self.severers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a socket; severs it when the tunnel was cut before.
-    fn attach(&self, severer: Severer) {
-        let mut severers = self.severers();
-        if self.cut.load(Ordering::Acquire) {
-            severer.sever();
-        }
-        severers.push(severer);
-    }
-
-    fn sever(&self) {
-        let severers = self.severers();
-        self.cut.store(true, Ordering::Release);
-        severers.iter().for_each(Severer::sever);
-    }
-}
-
 /// A tunnel's stay; when it is dropped the tunnel is over and off the list.
 struct Visit {
     inner: Arc<Inner>,
     node: String,
     id: u64,
-    tunnel: Arc<Tunnel>,
+    tunnel: Arc<Passage>,
 }
 
 impl Drop for Visit {
@@ -340,61 +284,7 @@ impl Drop for Visit {
         if let Some(entry) = self.inner.nodes().get_mut(&self.node) {
             entry.tunnels.remove(&self.id);
         }
-        self.tunnel.over.send_replace(true);
+        self.tunnel.end();
         self.inner.changed();
-    }
-}
-
-/// Counts what the replica sends and watches over its login.
-struct Inspector<'a> {
-    visit: &'a Visit,
-    mode: Mode,
-    /// Until there is nothing more to learn.
-    watch: Option<LoginWatch>,
-}
-
-impl Tap for Inspector<'_> {
-    fn pass(&mut self, chunk: &[u8]) -> io::Result<()> {
-        let tunnel = &self.visit.tunnel;
-        tunnel.from_replica.add(chunk.len());
-        let Some(watch) = &mut self.watch else {
-            return Ok(());
-        };
-        let finding = watch.feed(chunk);
-        let dumping = watch.is_dumping();
-        tunnel
-            .announced
-            .store(watch.has_announced(), Ordering::Relaxed);
-        if self.mode == Mode::Async && finding != Finding::Nothing {
-            return Err(self.violation(finding));
-        }
-        if dumping && !tunnel.dumping.swap(true, Ordering::Relaxed) {
-            self.visit.inner.changed();
-        }
-        // Why: of a sync replica only the announcement is of interest; its acknowledgements are
-        // too many to read.
-        let learned = dumping || matches!(finding, Finding::Acknowledges | Finding::Unreadable(_));
-        if self.mode == Mode::Sync && learned {
-            self.watch = None;
-        }
-        Ok(())
-    }
-}
-
-impl Inspector<'_> {
-    fn violation(&self, finding: Finding) -> io::Error {
-        let reason = match finding {
-            Finding::Announces => "an async replica announced semi-sync",
-            Finding::Acknowledges => "an async replica acknowledged a transaction",
-            Finding::Unreadable(reason) => reason,
-            Finding::Nothing => "nothing",
-        };
-        let node = &self.visit.node;
-        tracing::warn!(node, "replication tunnel cut: {reason}");
-        self.visit.inner.note(node, |entry| {
-            entry.violations += 1;
-            entry.last_violation = Some(reason.to_owned());
-        });
-        io::Error::new(io::ErrorKind::InvalidData, reason)
     }
 }

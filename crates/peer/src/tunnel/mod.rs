@@ -4,8 +4,10 @@
 
 mod admissions;
 mod hello;
+mod links;
 mod login;
 mod meter;
+mod passage;
 mod upstream;
 
 pub use admissions::{Admission, AdmissionState, Admissions};

@@ -3,7 +3,7 @@
 //! so that stopping the thread does not wait for a silent primary.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::hello::Hello;
-use super::meter::Meter;
+use super::links::{Stay, Target};
 use crate::pipe::{Tap, Until, pipe};
-use crate::socket::{STEADY, Severer, Socket};
+use crate::socket::{STEADY, Socket};
 use crate::{Endpoint, Error, Result, Stream, tunnel};
 
 /// Opening a tunnel takes no longer, else the local connection is reset and the server tries again.
@@ -22,8 +22,7 @@ const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// For how long a refused tunnel is asked for again, and how soon each time.
 const PATIENCE: Duration = Duration::from_secs(4);
 const AGAIN: Duration = Duration::from_millis(30);
-/// Local connections at the same time; a server makes one, or two.
-const CONNECTIONS: usize = 8;
+const AGAIN_AT_MOST: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whom to replicate from, and what to say.
@@ -57,36 +56,12 @@ pub struct Upstream {
     endpoint: Endpoint,
     listen: SocketAddr,
     running: tokio::sync::Mutex<Option<Running>>,
-    shared: Mutex<Arc<Shared>>,
+    target: Mutex<Arc<Target>>,
     changes: watch::Sender<u64>,
 }
 
-/// What one target's tasks and readers share.
-#[derive(Debug, Default)]
-struct Shared {
-    target: Option<UpstreamTarget>,
-    from_primary: Arc<Meter>,
-    to_primary: Arc<Meter>,
-    links: Mutex<Links>,
-}
-
-#[derive(Debug, Default)]
-struct Links {
-    next: u64,
-    open: Vec<Link>,
-    cut: bool,
-    last_refusal: Option<(Instant, String)>,
-}
-
-#[derive(Debug)]
-struct Link {
-    id: u64,
-    severers: Vec<Severer>,
-    connected: Option<Instant>,
-}
-
 struct Running {
-    shared: Arc<Shared>,
+    target: Arc<Target>,
     task: JoinHandle<()>,
 }
 
@@ -97,7 +72,7 @@ impl Upstream {
             endpoint,
             listen,
             running: tokio::sync::Mutex::default(),
-            shared: Mutex::default(),
+            target: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -107,13 +82,13 @@ impl Upstream {
     /// nothing. Fails only when the port cannot be opened; it is closed then.
     pub async fn set(&self, target: Option<UpstreamTarget>) -> Result<()> {
         let mut running = self.running.lock().await;
-        if running.as_ref().map(|running| &running.shared.target) == Some(&target) {
+        if running.as_ref().map(|running| &running.target.wanted) == Some(&target) {
             return Ok(());
         }
         if let Some(mut old) = running.take() {
-            old.shared.sever_all();
+            old.target.sever_all();
             old.task.abort();
-            self.publish(Shared::default());
+            self.publish(Target::default());
             // Why: the port is closed for certain only when its task is gone.
             let _ = (&mut old.task).await;
         }
@@ -123,38 +98,28 @@ impl Upstream {
             source,
         };
         let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
-        let shared = self.publish(Shared {
-            target: Some(target),
-            ..Shared::default()
-        });
+        let target = self.publish(Target::new(Some(target)));
         let port = Port {
             endpoint: self.endpoint.clone(),
-            shared: Arc::clone(&shared),
+            target: Arc::clone(&target),
             changes: self.changes.clone(),
         };
         let task = tokio::spawn(accept(listener, Arc::new(port)));
-        *running = Some(Running { shared, task });
+        *running = Some(Running { target, task });
         Ok(())
     }
 
-    fn publish(&self, shared: Shared) -> Arc<Shared> {
-        let shared = Arc::new(shared);
-        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&shared);
+    fn publish(&self, target: Target) -> Arc<Target> {
+        let target = Arc::new(target);
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&target);
         self.changes.send_modify(|count| *count += 1);
-        shared
+        target
     }
 
     /// The present state.
     pub fn state(&self) -> UpstreamState {
-        let shared = Arc::clone(&self.shared.lock().unwrap_or_else(PoisonError::into_inner));
-        let links = shared.links();
-        UpstreamState {
-            target: shared.target.clone(),
-            connected: links.open.iter().filter_map(|link| link.connected).min(),
-            bytes: (shared.from_primary.bytes(), shared.to_primary.bytes()),
-            last_from_primary: shared.from_primary.last(),
-            last_refusal: links.last_refusal.clone(),
-        }
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.state()
     }
 
     /// Changes whenever the target changes and a tunnel connects, ends or is refused.
@@ -165,74 +130,14 @@ impl Upstream {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.sever_all();
+        self.target.sever_all();
         self.task.abort();
-    }
-}
-
-impl Shared {
-    fn links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sever_all(&self) {
-        let mut links = self.links();
-        links.cut = true;
-        links
-            .open
-            .iter()
-            .flat_map(|link| &link.severers)
-            .for_each(Severer::sever);
-    }
-
-    /// Enters a local connection, if there is room and the target still stands.
-    fn enter(self: &Arc<Self>, severer: Severer) -> Option<Stay> {
-        let mut links = self.links();
-        if links.cut || links.open.len() >= CONNECTIONS {
-            return None;
-        }
-        let id = links.next;
-        links.next += 1;
-        links.open.push(Link {
-            id,
-            severers: vec![severer],
-            connected: None,
-        });
-        Some(Stay {
-            shared: Arc::clone(self),
-            id,
-        })
-    }
-}
-
-/// A local connection's stay on the list.
-struct Stay {
-    shared: Arc<Shared>,
-    id: u64,
-}
-
-impl Stay {
-    /// The tunnel is there. `false`: the target was taken away meanwhile.
-    fn connect(&self, severer: Severer) -> bool {
-        let mut links = self.shared.links();
-        let cut = links.cut;
-        if let Some(link) = links.open.iter_mut().find(|link| link.id == self.id) {
-            link.severers.push(severer);
-            link.connected = Some(Instant::now());
-        }
-        !cut
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        self.shared.links().open.retain(|link| link.id != self.id);
     }
 }
 
 struct Port {
     endpoint: Endpoint,
-    shared: Arc<Shared>,
+    target: Arc<Target>,
     changes: watch::Sender<u64>,
 }
 
@@ -254,25 +159,24 @@ impl Port {
         let Ok(mut local) = Socket::new(tcp, STEADY) else {
             return;
         };
-        let Some(stay) = self.shared.enter(local.severer()) else {
+        let Some(stay) = self.target.enter(local.severer()) else {
             return local.sever();
         };
         if let Err(error) = self.carry(&mut local, &stay).await {
             local.sever();
-            // Why: a cut by this side is no news of the other.
-            if !self.shared.links().cut {
-                self.shared.links().last_refusal = Some((Instant::now(), error.to_string()));
-            }
+            self.target.note_failure(error.to_string());
         }
         drop(stay);
         self.changed();
     }
 
-    /// Opens the tunnel. A refusal is asked about again for a while: the primary may be about to admit
-    /// this node, and the local server would come back only after its whole second.
-    async fn open(&self, target: &UpstreamTarget) -> Result<Stream> {
+    /// Opens the tunnel. A refusal is asked about again for a while, ever more seldom: the primary may be
+    /// about to admit this node, and the local server would come back only after its whole second.
+    /// Given up when the local server has gone.
+    async fn open(&self, local: &Socket, target: &UpstreamTarget) -> Result<Stream> {
         let header = serde_json::to_value(&target.hello).unwrap_or(Value::Null);
         let until = Instant::now() + PATIENCE;
+        let mut pause = AGAIN;
         loop {
             let opened = self.endpoint.open(
                 &target.node,
@@ -285,19 +189,21 @@ impl Port {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
-            if self.shared.links().cut || Instant::now() >= until {
+            // Why quiet is waiting: a client says nothing before the server's greeting.
+            if self.target.is_cut() || !local.is_quiet() || Instant::now() >= until {
                 return Err(error);
             }
-            self.shared.links().last_refusal = Some((Instant::now(), error.to_string()));
-            tokio::time::sleep(AGAIN).await;
+            self.target.note_failure(error.to_string());
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(AGAIN_AT_MOST);
         }
     }
 
     async fn carry(&self, local: &mut Socket, stay: &Stay) -> Result<()> {
-        let Some(target) = &self.shared.target else {
+        let Some(target) = &self.target.wanted else {
             return Ok(());
         };
-        let mut stream = self.open(target).await?;
+        let mut stream = self.open(local, target).await?;
         let lost = |source| Error::Lost {
             peer: target.node.clone(),
             source,
@@ -309,8 +215,8 @@ impl Port {
         }
         self.changed();
         let (mut up, mut down) = (
-            Arc::clone(&self.shared.to_primary),
-            Arc::clone(&self.shared.from_primary),
+            Arc::clone(&self.target.to_primary),
+            Arc::clone(&self.target.from_primary),
         );
         let taps = (
             &mut up as &mut (dyn Tap + Send),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use peer::{Authority, Endpoint, Error, Handler, MAX_FRAME};
+use peer::{Authority, Config, Endpoint, Error, Handler, MAX_FRAME};
 use tokio::net::TcpListener;
 
 use crate::support::{LIMIT, TestService, free_port, node, pair};
@@ -96,18 +96,22 @@ async fn call_when_the_server_is_of_another_cluster_then_wrong_peer() {
 #[tokio::test]
 async fn call_when_the_other_side_restarted_then_the_next_call_connects_again() {
     let (authority, alpha, bravo) = pair().await;
-    let call = || {
-        alpha
-            .endpoint
-            .call("bravo", bravo.addr, "echo", vec![1], LIMIT)
+    let addr = bravo.addr;
+    let listen = async || {
+        let identity = Arc::new(authority.enroll("bravo").unwrap());
+        let endpoint = Endpoint::new(identity, Config::default()).unwrap();
+        let service: Arc<dyn Handler> = Arc::new(TestService::default());
+        endpoint.listen(addr, service).await.unwrap()
     };
+    let call = || alpha.endpoint.call("bravo", addr, "echo", vec![1], LIMIT);
     call().await.unwrap();
     bravo.listener.close().await;
+    let listener = listen().await;
+    // The first call after a restart works: the dead connection is noticed before it is used.
+    assert_eq!(call().await.unwrap(), [1]);
+    listener.close().await;
     assert!(call().await.is_err());
-    let identity = Arc::new(authority.enroll("bravo").unwrap());
-    let endpoint = Endpoint::new(identity, peer::Config::default()).unwrap();
-    let service: Arc<dyn Handler> = Arc::new(TestService::default());
-    let _listener = endpoint.listen(bravo.addr, service).await.unwrap();
+    let _listener = listen().await;
     assert_eq!(call().await.unwrap(), [1]);
 }
 
