@@ -14,6 +14,7 @@ use openraft::raft::{InstallSnapshotRequest, InstallSnapshotResponse, SnapshotRe
 use super::format;
 use super::message::{Answer, Call, Refusal, Request};
 use super::peers::Peers;
+use super::store::Store;
 use super::timing::Timing;
 use super::transport::Transport;
 use super::types::{
@@ -31,17 +32,24 @@ pub(crate) struct Caller {
     pub(crate) peers: Peers,
     /// The term in which the leader asked this node to stand for election; 0: none.
     pub(crate) handover_term: AtomicU64,
+    store: Arc<Store>,
     transport: Arc<dyn Transport>,
 }
 
 impl Caller {
-    pub(crate) fn new(me: Identity, timing: Timing, transport: Arc<dyn Transport>) -> Self {
+    pub(crate) fn new(
+        me: Identity,
+        timing: Timing,
+        store: Arc<Store>,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
         let (peers, handover_term) = (Peers::default(), AtomicU64::new(0));
         Self {
             me,
             timing,
             peers,
             handover_term,
+            store,
             transport,
         }
     }
@@ -76,6 +84,7 @@ impl Caller {
     ) -> Result<Answer, String> {
         let request = Request {
             cluster: self.me.cluster.clone(),
+            founding: self.store.founding(),
             from: self.me.node,
             to,
             store,

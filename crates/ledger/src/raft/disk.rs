@@ -21,6 +21,15 @@ const CACHE_BYTES: usize = 4 << 20;
 /// One durable change of the file.
 pub(crate) enum Write {
     Vote(Vec<u8>),
+    /// Which founding of the ledger this store belongs to.
+    Founding(Vec<u8>),
+    /// Begins anew: everything that was is in `snapshot` now.
+    Restart {
+        founding: Vec<u8>,
+        vote: Vec<u8>,
+        purged: Vec<u8>,
+        snapshot: Vec<u8>,
+    },
     Append {
         entries: Vec<(u64, Vec<u8>)>,
         committed: Option<Vec<u8>>,
@@ -54,6 +63,13 @@ struct Ledger {
 pub(crate) struct Pending(oneshot::Receiver<Result<(), String>>);
 
 impl Pending {
+    /// As [`Pending::wait`], outside of any runtime's workers.
+    pub(crate) fn wait_blocking(self) -> Result<(), String> {
+        self.0
+            .blocking_recv()
+            .unwrap_or_else(|_| Err("the store is closed".into()))
+    }
+
     /// Returns when the change is durable.
     pub(crate) async fn wait(self) -> Result<(), String> {
         self.0
@@ -223,6 +239,22 @@ fn carry_out(database: &Database, write: &Write) -> Result<(), redb::Error> {
         match write {
             Write::Vote(vote) => {
                 meta.insert("vote", &vote[..])?;
+            }
+            Write::Founding(founding) => {
+                meta.insert("founding", &founding[..])?;
+            }
+            Write::Restart {
+                founding,
+                vote,
+                purged,
+                snapshot,
+            } => {
+                meta.insert("founding", &founding[..])?;
+                meta.insert("vote", &vote[..])?;
+                meta.insert("purged", &purged[..])?;
+                meta.insert("snapshot", &snapshot[..])?;
+                meta.remove("committed")?;
+                log.retain_in::<u64, _>(.., |_, _| false)?;
             }
             Write::Append { entries, committed } => {
                 for (index, entry) in entries {

@@ -19,6 +19,7 @@ pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 /// What the file held when it was opened.
 pub(crate) struct Loaded {
     pub(crate) store: u64,
+    pub(crate) founding: Option<u64>,
     pub(crate) vote: Option<Vote>,
     pub(crate) purged: Option<LogId>,
     pub(crate) committed: Option<LogId>,
@@ -50,6 +51,7 @@ pub(crate) fn load(database: &Database, path: &Path, me: &Identity) -> Result<Lo
         create(database, &owner, store).map_err(|error| error.0)?;
         return Ok(Loaded {
             store,
+            founding: None,
             vote: None,
             purged: None,
             committed: None,
@@ -68,6 +70,7 @@ pub(crate) fn load(database: &Database, path: &Path, me: &Identity) -> Result<Lo
             .map(format::recall)
             .transpose()?
             .unwrap_or_default(),
+        founding: get("founding").map(format::recall).transpose()?,
         vote: get("vote").map(format::recall).transpose()?,
         purged: get("purged").map(format::recall).transpose()?,
         committed: get("committed").map(format::recall).transpose()?,

@@ -13,6 +13,8 @@ use crate::Record;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) cluster: String,
+    /// Which founding of the ledger the caller takes part in, if any; see `forced.rs`.
+    pub(crate) founding: Option<u64>,
     pub(crate) from: u64,
     pub(crate) to: u64,
     /// The store the caller believes the other side to have; checked where promises count.
@@ -102,6 +104,8 @@ pub(crate) enum Answer {
 pub(crate) enum Refusal {
     /// The bytes or what they say are not acceptable.
     Garbage(String),
+    /// This node takes part in another founding of the ledger.
+    OtherFounding,
     /// This node has another store than the caller believes.
     OtherStore(u64),
     /// This node's store is slow or broken.
@@ -114,6 +118,10 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::OtherStore(id) => write!(f, "the node has another store ({id:016x})"),
+            Self::OtherFounding => write!(
+                f,
+                "the node holds a ledger that was founded apart from this one, empty its store first"
+            ),
             Self::Garbage(why) | Self::Store(why) | Self::NotNow(why) => write!(f, "{why}"),
         }
     }

@@ -11,6 +11,7 @@ mod change;
 mod client;
 mod disk;
 mod file;
+mod forced;
 mod format;
 mod inner;
 mod machine;
@@ -91,7 +92,7 @@ impl Raft {
     ) -> Result<Self> {
         let config = Arc::new(timing.config(&me.cluster)?);
         let store = Arc::new(Store::new(disk, loaded));
-        let caller = Arc::new(Caller::new(me, timing, transport));
+        let caller = Arc::new(Caller::new(me, timing, Arc::clone(&store), transport));
         let (show, shown) = watch::channel(None);
         let machine = Machine::new(Arc::clone(&store), show);
         let lines = Lines(Arc::clone(&caller));
@@ -111,6 +112,17 @@ impl Raft {
     ///
     /// Errors: this node has founded or joined a ledger before, or its disk fails.
     pub async fn found(&self, me: Voter) -> Result<()> {
+        if self.is_member() {
+            return Err(Error::FoundedAlready);
+        }
+        let founding = getrandom::u64().map_err(|error| Error::Random(error.to_string()))?;
+        // Why: a founding that was cut short goes on as the one it was.
+        let founding = self.inner.store.founding().unwrap_or(founding);
+        self.inner
+            .store
+            .belong_to(founding)
+            .await
+            .map_err(Error::StoreFailed)?;
         let Voter {
             name,
             address,
@@ -135,6 +147,22 @@ impl Raft {
             }
         }
         self.inner.read(FOUND_LIMIT).await.map(|_| ())
+    }
+
+    /// The operator's word that the other voters are lost for good: makes this node, whose store in
+    /// `dir` must not be open, the only voter of a ledger founded anew, which goes on from the last
+    /// record the store holds. Returns that record.
+    ///
+    /// Everything in this store counts as agreed, so a swap whose outcome was unknown may turn out
+    /// won. What this store had not received is lost. The nodes of the old founding and those of
+    /// the new one refuse each other until the old ones' stores are emptied; the caller makes sure
+    /// that the old ledger does not answer any more.
+    ///
+    /// Errors: as for [`Raft::open`]; the store holds no ledger.
+    pub async fn force_new(dir: &Path, me: Identity, voter: Voter) -> Result<Option<Record>> {
+        let dir = dir.to_path_buf();
+        let forced = tokio::task::spawn_blocking(move || forced::force_new(&dir, &me, voter));
+        forced.await.map_err(|_| Error::Stopped)?
     }
 
     /// Whether this node has founded or joined a ledger, now or before a restart.

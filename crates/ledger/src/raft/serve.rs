@@ -33,6 +33,7 @@ impl Inner {
     async fn answer(&self, request: Request) -> Answer {
         let Request {
             cluster,
+            founding,
             from,
             to,
             store,
@@ -44,6 +45,10 @@ impl Inner {
         }
         if to != me.node || from == me.node {
             return garbage("the call is for another node");
+        }
+        let mine = self.store.founding();
+        if founding.is_some() && mine.is_some() && founding != mine {
+            return Answer::Refused(Refusal::OtherFounding);
         }
         if store.is_some_and(|store| store != self.store.id) {
             return Answer::Refused(Refusal::OtherStore(self.store.id));
@@ -69,14 +74,20 @@ impl Inner {
                     Try::Maybe(why) => Answer::Unknown(why),
                 }
             }
-            call => self.vow(call, from).await,
+            call => self.vow(call, from, founding).await,
         }
     }
 
     /// The calls that ask for a promise: a node whose store is in trouble makes none.
-    async fn vow(&self, call: Call, from: u64) -> Answer {
+    async fn vow(&self, call: Call, from: u64, founding: Option<u64>) -> Answer {
         if let Some(trouble) = self.trouble() {
             return Answer::Refused(Refusal::Store(trouble));
+        }
+        let Some(founding) = founding else {
+            return garbage("the caller has no ledger");
+        };
+        if let Err(why) = self.store.belong_to(founding).await {
+            return Answer::Refused(Refusal::Store(why));
         }
         let limit = self.timing().stall;
         let answer = async {

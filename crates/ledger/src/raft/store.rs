@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::RangeBounds;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use openraft::storage::{LogFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{AnyError, EntryPayload, StorageIOError};
@@ -21,6 +21,7 @@ const BATCH_BYTES: usize = 2 << 20;
 /// This node's part of the ledger: its promises, its log, its last snapshot.
 pub(crate) struct Store {
     pub(crate) id: u64,
+    founding: OnceLock<u64>,
     pub(crate) disk: Disk,
     held: Mutex<Held>,
 }
@@ -38,6 +39,7 @@ impl Store {
     pub(crate) fn new(disk: Disk, loaded: Loaded) -> Self {
         let Loaded {
             store,
+            founding,
             vote,
             purged,
             mut committed,
@@ -54,11 +56,32 @@ impl Store {
             committed,
             snapshot,
         });
+        let founding = founding.map_or_else(OnceLock::new, OnceLock::from);
         Self {
             id: store,
+            founding,
             disk,
             held,
         }
+    }
+
+    /// Which founding of the ledger this store belongs to, if any yet.
+    pub(crate) fn founding(&self) -> Option<u64> {
+        self.founding.get().copied()
+    }
+
+    /// Makes this store belong to a founding, for good.
+    ///
+    /// Errors: it belongs to another one; the disk failed.
+    pub(crate) async fn belong_to(&self, founding: u64) -> Result<(), String> {
+        if self.founding() == Some(founding) {
+            return Ok(());
+        }
+        let bytes = format::keep(&founding).map_err(|error| error.to_string())?;
+        if *self.founding.get_or_init(|| founding) != founding {
+            return Err("the store belongs to another founding of the ledger".into());
+        }
+        self.disk.write(Write::Founding(bytes)).await
     }
 
     /// The last entry this node has, purged ones included.

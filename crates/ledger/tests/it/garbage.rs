@@ -2,12 +2,23 @@
 
 use ledger::Register as _;
 
-use crate::net::{Cluster, LIMIT, still, write};
+use crate::net::{Cluster, LIMIT, still, voter, write};
 
-/// Sends `call` with a correct envelope, as node 2.
-fn envelope(call: &str) -> Vec<u8> {
-    let text = format!(r#"{{"cluster":"trial","from":2,"to":1,"store":null,"call":{call}}}"#);
+/// `call` in an otherwise honest envelope of node 2.
+fn envelope(founding: &str, call: &str) -> Vec<u8> {
+    let text = format!(
+        r#"{{"cluster":"trial","founding":{founding},"from":2,"to":1,"store":null,"call":{call}}}"#
+    );
     [&b"MSL\x01"[..], text.as_bytes()].concat()
+}
+
+/// The founding of the cluster's ledger, overheard in its first call.
+async fn founding(cluster: &mut Cluster) -> String {
+    cluster.wanted.insert(2, voter(2, false));
+    cluster.reconcile().await;
+    let call = String::from_utf8(cluster.net.last.lock().unwrap().clone()).unwrap();
+    let (_, rest) = call.split_once("\"founding\":").unwrap();
+    rest.split_once(',').unwrap().0.to_string()
 }
 
 fn refused(answer: &[u8]) -> bool {
@@ -18,6 +29,8 @@ fn refused(answer: &[u8]) -> bool {
 async fn garbage_when_handled_then_refused_and_nothing_breaks() {
     let mut cluster = Cluster::found(still()).await;
     let node = cluster.nodes[&1].clone();
+    let founding = founding(&mut cluster).await;
+    let envelope = |call: &str| envelope(&founding, call);
     let written = write(&*node, "sound").await;
     let max = u64::MAX;
     let vote = |term: u64, id: u64, committed: bool| {

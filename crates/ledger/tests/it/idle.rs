@@ -1,9 +1,11 @@
 //! What three nodes cost while nothing happens.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::net::{Cluster, still};
+use ledger::{Record, Register as _, Swap};
+
+use crate::net::{Cluster, LIMIT, still};
 
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
@@ -35,5 +37,32 @@ async fn nodes_when_idle_then_cost_little() {
         calls / 30
     );
     assert!(share / 3.0 < 0.15, "{share} %");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn calls_when_nothing_is_wrong_then_are_quick() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    for (id, who) in [(1, "the leader"), (2, "a follower")] {
+        let register = cluster.nodes[&id].clone();
+        let (mut reads, mut swaps) = (Vec::new(), Vec::new());
+        for _ in 0..300 {
+            let start = Instant::now();
+            let now = register.read(LIMIT).await.unwrap();
+            reads.push(start.elapsed());
+            let rev = now.map(|record| record.rev);
+            let next = Record::following(rev, vec![b'x'; 2048]).unwrap();
+            let start = Instant::now();
+            assert_eq!(register.swap(rev, next, LIMIT).await, Swap::Won);
+            swaps.push(start.elapsed());
+        }
+        reads.sort();
+        swaps.sort();
+        println!(
+            "from {who}: read {:.1?} (99 %: {:.1?}), swap {:.1?} (99 %: {:.1?})",
+            reads[150], reads[297], swaps[150], swaps[297]
+        );
+    }
     cluster.stop().await;
 }

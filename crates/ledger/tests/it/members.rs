@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ledger::{Change, Register as _};
+use ledger::{Change, Raft, Register as _};
 
-use crate::net::{Cluster, LIMIT, still, voter, write};
+use crate::net::{Cluster, LIMIT, identity, still, voter, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_when_it_joins_then_learns_and_third_makes_both_vote() {
@@ -157,6 +157,58 @@ async fn leader_when_not_wanted_any_more_then_leaves_and_others_go_on() {
     let names = cluster.nodes[&2].reach();
     assert_eq!((names.voters.len(), names.learners.len()), (3, 0));
     assert!(!names.voters.contains(&"n1".to_string()));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ledger_when_forced_anew_then_goes_on_and_the_old_one_stays_apart() {
+    let mut cluster = Cluster::of(3, 0, still()).await;
+    for round in 0..40 {
+        write(&*cluster.nodes[&1], &format!("round {round}")).await;
+    }
+    let written = write(&*cluster.nodes[&3], "the last").await;
+    let caught_up = |cluster: &Cluster| {
+        let shown = cluster.nodes[&3]
+            .watch()
+            .borrow()
+            .as_ref()
+            .map(|record| record.rev);
+        (shown == Some(written.rev)).then_some(())
+    };
+    cluster.until("node 3 has it", caught_up).await;
+    cluster.stop().await;
+    cluster.nodes.clear();
+    let forced = Raft::force_new(&cluster.dir(3), identity(3), voter(3, false)).await;
+    assert_eq!(forced.unwrap(), Some(written.clone()));
+    cluster.open(3).await;
+    let now = cluster.nodes[&3].read(LIMIT).await.unwrap();
+    assert_eq!(now, Some(written.clone()));
+    let next = write(&*cluster.nodes[&3], "anew").await;
+    assert_eq!(next.rev, written.rev + 1);
+    // The old ones come back after all: they may form the old ledger, but never mix with the new.
+    cluster.open(1).await;
+    cluster.open(2).await;
+    cluster.wanted = [1, 2, 3].map(|id| (id, voter(id, false))).into();
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        let changes = cluster.nodes[&3]
+            .reconcile(cluster.wanted.clone())
+            .await
+            .unwrap();
+        assert!(matches!(changes, Change::Waiting(_)), "{changes:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(
+        cluster.nodes[&3].read(LIMIT).await.unwrap(),
+        Some(next.clone())
+    );
+    for id in [1, 2] {
+        cluster.close(id).await;
+        std::fs::remove_dir_all(cluster.dir(id)).unwrap();
+        cluster.open(id).await;
+    }
+    cluster.settle(3).await;
+    assert_eq!(cluster.nodes[&1].read(LIMIT).await.unwrap(), Some(next));
     cluster.stop().await;
 }
 

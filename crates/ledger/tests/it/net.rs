@@ -21,6 +21,8 @@ pub(crate) struct Net {
     /// Added to each call, one way, in microseconds.
     delay_micros: AtomicU64,
     pub(crate) calls: AtomicU64,
+    /// The last request anybody sent.
+    pub(crate) last: Mutex<Vec<u8>>,
 }
 
 impl Net {
@@ -67,6 +69,7 @@ impl Transport for Link {
         limit: Duration,
     ) -> io::Result<Vec<u8>> {
         self.net.calls.fetch_add(1, Ordering::Relaxed);
+        self.net.last.lock().unwrap().clone_from(&request);
         let delay = Duration::from_micros(self.net.delay_micros.load(Ordering::Relaxed));
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
