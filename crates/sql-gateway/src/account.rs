@@ -1,5 +1,10 @@
 //! The accounts of the database, as the agent read them from `mysql.global_priv`.
 
+use wire::native;
+use zeroize::Zeroizing;
+
+use crate::secret::Credential;
+
 /// One way an account may prove who it is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
@@ -29,4 +34,22 @@ pub trait Accounts: Send + Sync + 'static {
     fn stale(&self, user: &str) {
         let _ = user;
     }
+}
+
+/// `SHA1(password)` behind a client's proof, if one of the user's native accounts explains it.
+pub(crate) fn explain(proofs: &[Proof], salt: &[u8; 20], proof: &[u8]) -> Option<Credential> {
+    let native = proofs
+        .iter()
+        .filter(|account| account.plugin == native::PLUGIN);
+    if proof.is_empty() {
+        let mut native = native;
+        return native
+            .any(|account| account.native_hash.is_none())
+            .then_some(Credential::Empty);
+    }
+    let proof: &[u8; 20] = proof.try_into().ok()?;
+    native
+        .filter_map(|account| account.native_hash.as_ref())
+        .find_map(|hash| native::recover(salt, proof, hash))
+        .map(|secret| Credential::Native(Zeroizing::new(secret)))
 }

@@ -23,14 +23,15 @@ impl Handle {
     /// Lets no new transaction or statement start, lets open transactions end, and returns when none is
     /// open or `limit` has passed. The hold stays until [`Handle::release`] or a route with a greater epoch.
     pub async fn hold(&self, limit: Duration) -> Drained {
-        let _ = limit;
         Drained {
-            open_transactions: 0,
+            open_transactions: self.shared.gate.hold(limit).await,
         }
     }
 
     /// Ends a hold: what waited goes on.
-    pub fn release(&self) {}
+    pub fn release(&self) {
+        self.shared.gate.release();
+    }
 
     /// Figures for status.
     pub fn stats(&self) -> Stats {

@@ -3,15 +3,24 @@
 //! Clients log in with the database's own accounts; every statement goes to the primary; statements wait
 //! while there is none; connections between statements move to the new primary unnoticed.
 //! Pure rooms: [`wire`] (bytes), `frontend` and `backend` (logins), `session` (one client's life).
-//! Only `driver` and `service` do IO, on tokio; another event loop can take their place.
+//! Only `driver`, `listen` and `service` do IO, on tokio; another event loop can take their place.
 
 mod account;
+mod backend;
 mod config;
+mod driver;
 mod error;
+mod fault;
+mod frontend;
+mod gate;
 mod handle;
+mod listen;
 mod metrics;
+mod registry;
 mod route;
+mod secret;
 mod service;
+mod session;
 
 pub use account::{Accounts, Proof};
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! What a gateway counts.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Counters of a gateway since it started, for status and metrics.
@@ -13,12 +14,61 @@ pub struct Stats {
     pub held: usize,
     /// Transactions open and statements in flight now.
     pub open_transactions: usize,
-    /// Statements received.
+    /// Statements sent to servers.
     pub statements: u64,
-    /// Times a session was re-created on another primary connection.
+    /// Times a session was made again on another connection.
     pub moved: u64,
     /// Errors the gateway itself gave to clients.
     pub errors: u64,
-    /// The longest time a statement waited and then went on.
+    /// The longest time a statement or login waited and then went on.
     pub longest_hold: Duration,
+}
+
+/// The counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: AtomicUsize,
+    pub(crate) connections_total: AtomicU64,
+    pub(crate) held: AtomicUsize,
+    pub(crate) statements: AtomicU64,
+    pub(crate) moved: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    longest_hold_us: AtomicU64,
+}
+
+impl Counters {
+    /// A wait is over and what waited goes on.
+    pub(crate) fn held_for(&self, waited: Duration) {
+        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.longest_hold_us.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stats(&self, open_transactions: usize) -> Stats {
+        Stats {
+            connections: self.connections.load(Ordering::Relaxed),
+            connections_total: self.connections_total.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
+            open_transactions,
+            statements: self.statements.load(Ordering::Relaxed),
+            moved: self.moved.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            longest_hold: Duration::from_micros(self.longest_hold_us.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// One more is held while this lives.
+pub(crate) struct Held<'a>(&'a Counters);
+
+impl<'a> Held<'a> {
+    pub(crate) fn start(counters: &'a Counters) -> Self {
+        counters.held.fetch_add(1, Ordering::Relaxed);
+        Self(counters)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
 }

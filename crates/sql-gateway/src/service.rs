@@ -1,29 +1,64 @@
 //! The gateway as a service: binds its addresses, accepts clients, follows the route, drains at shutdown.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::account::Accounts;
 use crate::config::Config;
+use crate::driver;
 use crate::error::GatewayError;
+use crate::fault::Fault;
+use crate::gate::Gate;
 use crate::handle::Handle;
-use crate::metrics::Stats;
+use crate::listen::{Listeners, Newcomer};
+use crate::metrics::{Counters, Stats};
+use crate::registry::Registry;
 use crate::route::{Dial, Route};
 
+/// How long open transactions may take to end when the gateway ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// What all sessions of a gateway share.
-pub(crate) struct Shared {}
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) gate: Gate,
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) counters: Counters,
+    pub(crate) registry: Registry,
+    version: RwLock<Arc<str>>,
+}
 
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
-        let _ = self;
-        Stats::default()
+        self.counters.stats(self.gate.open())
+    }
+
+    /// The version clients are told.
+    pub(crate) fn version(&self) -> Arc<str> {
+        Arc::clone(&self.version.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A server said its version.
+    pub(crate) fn saw_version(&self, version: &[u8]) {
+        let Ok(version) = std::str::from_utf8(version) else {
+            return;
+        };
+        if *self.version() != *version {
+            *self.version.write().unwrap_or_else(PoisonError::into_inner) = version.into();
+        }
     }
 }
 
 /// A gateway, bound and not yet serving.
 pub struct Gateway {
     shared: Arc<Shared>,
+    listeners: Listeners,
+    route: watch::Receiver<Route>,
 }
 
 impl Gateway {
@@ -35,9 +70,21 @@ impl Gateway {
         dial: Arc<dyn Dial>,
         accounts: Arc<dyn Accounts>,
     ) -> Result<Self, GatewayError> {
-        let _ = (config, route, dial, accounts);
+        let listeners = Listeners::bind(&config)?;
+        let version = RwLock::new(config.server_version.as_str().into());
+        let shared = Shared {
+            config,
+            gate: Gate::new(),
+            dial,
+            accounts,
+            counters: Counters::default(),
+            registry: Registry::default(),
+            version,
+        };
         Ok(Self {
-            shared: Arc::new(Shared {}),
+            shared: Arc::new(shared),
+            listeners,
+            route,
         })
     }
 
@@ -50,12 +97,72 @@ impl Gateway {
 
     /// The TCP addresses it listens on (with the ports the kernel chose for port 0).
     pub fn local_addresses(&self) -> Vec<std::net::SocketAddr> {
-        Vec::new()
+        self.listeners.addresses()
     }
 
-    /// Serves until `shutdown` becomes true (or its sender is gone), then lets statements in flight end
-    /// for a moment and closes all connections.
+    /// Serves until `shutdown` becomes true (or its sender is gone), then lets open transactions end for a
+    /// moment and closes all connections.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        let _ = shutdown.wait_for(|stop| *stop).await;
+        let Self {
+            shared,
+            mut listeners,
+            mut route,
+        } = self;
+        let mut sessions = JoinSet::new();
+        announce(&shared, &route.borrow_and_update().clone());
+        let mut follows = true;
+        loop {
+            tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|stop| *stop) => break,
+                changed = route.changed(), if follows => {
+                    follows = changed.is_ok();
+                    announce(&shared, &route.borrow_and_update().clone());
+                }
+                newcomer = listeners.accept() => welcome(&shared, &mut sessions, newcomer),
+                _ = sessions.join_next(), if !sessions.is_empty() => {}
+            }
+        }
+        drop(listeners);
+        let left = shared.gate.hold(FAREWELL).await;
+        if left > 0 {
+            tracing::info!(left, "closing connections with open transactions");
+        }
+        sessions.shutdown().await;
+    }
+}
+
+fn announce(shared: &Shared, route: &Route) {
+    if !shared.gate.announce(route) {
+        tracing::info!(epoch = route.epoch, "ignored a route of an older epoch");
+    }
+}
+
+fn welcome(shared: &Arc<Shared>, sessions: &mut JoinSet<()>, newcomer: Newcomer) {
+    let shared = Arc::clone(shared);
+    let counters = &shared.counters;
+    counters.connections_total.fetch_add(1, Ordering::Relaxed);
+    if counters.connections.load(Ordering::Relaxed) >= shared.config.max_connections {
+        counters.errors.fetch_add(1, Ordering::Relaxed);
+        // Why: a fresh socket's buffer takes these bytes; whoever does not read them is not waited for.
+        newcomer.say(&wire::packet::packet(
+            0,
+            &Fault::TooManyConnections.payload(),
+        ));
+        return;
+    }
+    counters.connections.fetch_add(1, Ordering::Relaxed);
+    sessions.spawn(async move {
+        let _leaving = Leaving(Arc::clone(&shared));
+        driver::serve(newcomer.into_stream(), Arc::clone(&shared)).await;
+    });
+}
+
+/// Counts a connection out, however its task ends.
+struct Leaving(Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.counters.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

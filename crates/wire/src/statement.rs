@@ -147,6 +147,8 @@ pub fn scan(text: &[u8], backslash: bool) -> Statement {
         kind: Kind::Other,
         marks: Marks(0),
         ended: false,
+        load: false,
+        flush: false,
     };
     scanner.run();
     Statement {
@@ -185,6 +187,8 @@ struct Scanner<'a> {
     kind: Kind,
     marks: Marks,
     ended: bool,
+    load: bool,
+    flush: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -369,8 +373,9 @@ impl<'a> Scanner<'a> {
         };
         match word {
             b"prepare" | b"handler" | b"execute" => self.marks.add(Marks::SESSION_OBJECT),
-            b"lock" | b"flush" | b"backup" => self.marks.add(Marks::TABLE_LOCK),
-            b"load" => self.marks.add(Marks::SETS_USER_VARIABLE),
+            b"lock" | b"backup" => self.marks.add(Marks::TABLE_LOCK),
+            b"load" => self.load = true,
+            b"flush" => self.flush = true,
             b"drop" => self.marks.add(Marks::DROP),
             _ => {}
         }
@@ -399,6 +404,7 @@ impl<'a> Scanner<'a> {
                 Marks::NOT_PLAIN
             }
             b"temporary" => Marks::TEMPORARY,
+            b"lock" | b"export" if self.flush => Marks::TABLE_LOCK,
             b"get_lock" => Marks::NAMED_LOCK,
             b"found_rows" | b"row_count" => Marks::LOOKS_BACK,
             b"warnings" | b"errors" | b"diagnostics" if self.words <= 2 => Marks::LOOKS_BACK,

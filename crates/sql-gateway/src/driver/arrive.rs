@@ -1,0 +1,289 @@
+//! A client's login: greeting, who it is, and the first connection to the primary as that user.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout, timeout_at};
+use wire::flags;
+use wire::login::Login;
+use wire::reply::ErrPacket;
+
+use super::connect::{Account, Attempt, Backend, connect};
+use super::packets::Packets;
+use crate::account::explain;
+use crate::backend::ok_for_client;
+use crate::fault::Fault;
+use crate::frontend::{Arrival, Greeter, Who};
+use crate::gate::GateState;
+use crate::metrics::Held;
+use crate::registry::Entry;
+use crate::route::{Route, Stream};
+use crate::secret::Credential;
+use crate::service::Shared;
+use crate::session::Session;
+
+/// A client that is logged in.
+pub(super) struct Arrived {
+    pub(super) login: Login,
+    pub(super) credential: Credential,
+    pub(super) salt: [u8; 20],
+    pub(super) backend: Backend,
+    pub(super) session: Session,
+}
+
+/// Why a login came to nothing; the client has been told, as far as it listens.
+pub(super) struct Gone;
+
+impl From<io::Error> for Gone {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+/// Greets a client and logs it in.
+pub(super) async fn arrive(
+    shared: &Shared,
+    entry: &Entry,
+    gate: &mut watch::Receiver<GateState>,
+    stream: &mut Box<dyn Stream>,
+) -> Result<Arrived, Gone> {
+    let mut greeter = Greeter::new(fresh_salt()?);
+    let mut packets = Packets::new(stream, 0);
+    let limit = shared.config.handshake_timeout;
+    let who = timeout(limit, async {
+        packets
+            .write(&greeter.greeting(entry.id, &shared.version()))
+            .await?;
+        let payload = packets.read().await?;
+        let arrival = greeter.packet(&payload, &*shared.accounts);
+        identify(shared, &mut greeter, arrival, &mut packets).await
+    });
+    match who.await {
+        Ok(Ok(who)) => log_in(shared, entry, gate, who, &mut packets).await,
+        Ok(Err(error)) => {
+            if error.kind() == io::ErrorKind::InvalidData {
+                refuse(
+                    shared,
+                    &mut packets,
+                    &Fault::Malformed("the login is not the MySQL protocol"),
+                )
+                .await?;
+            }
+            Err(Gone)
+        }
+        Err(_) => {
+            refuse(shared, &mut packets, &Fault::HandshakeTimeout { limit }).await?;
+            Err(Gone)
+        }
+    }
+}
+
+/// Logs a client in as another user (COM_CHANGE_USER).
+pub(super) async fn change_user(
+    shared: &Shared,
+    entry: &Entry,
+    gate: &mut watch::Receiver<GateState>,
+    stream: &mut Box<dyn Stream>,
+    (login, salt): (Login, [u8; 20]),
+) -> Result<Arrived, Gone> {
+    let mut greeter = Greeter::new(salt);
+    let mut packets = Packets::new(stream, 1);
+    let arrival = greeter.take(login, &*shared.accounts);
+    let limit = shared.config.handshake_timeout;
+    let who = timeout(limit, identify(shared, &mut greeter, arrival, &mut packets)).await;
+    match who {
+        Ok(Ok(who)) => log_in(shared, entry, gate, who, &mut packets).await,
+        _ => Err(Gone),
+    }
+}
+
+async fn identify(
+    shared: &Shared,
+    greeter: &mut Greeter,
+    mut arrival: Result<Arrival, Fault>,
+    packets: &mut Packets<'_>,
+) -> io::Result<Who> {
+    loop {
+        match arrival {
+            Ok(Arrival::Known(who)) => return Ok(who),
+            Ok(Arrival::Ask(question)) => {
+                packets.write(&question).await?;
+                let answer = packets.read().await?;
+                arrival = greeter.packet(&answer, &*shared.accounts);
+            }
+            Err(fault) => {
+                let _ = refuse(shared, packets, &fault).await;
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+        }
+    }
+}
+
+async fn log_in(
+    shared: &Shared,
+    entry: &Entry,
+    gate: &mut watch::Receiver<GateState>,
+    who: Who,
+    packets: &mut Packets<'_>,
+) -> Result<Arrived, Gone> {
+    entry.set_user(&who.login.user);
+    let user = String::from_utf8_lossy(&who.login.user).into_owned();
+    let mut may_ask = who.login.capabilities & flags::PLUGIN_AUTH != 0;
+    if who.credential.is_none() && !may_ask {
+        let used = if who.login.proof.is_empty() {
+            "NO"
+        } else {
+            "YES"
+        };
+        refuse(shared, packets, &Fault::AccessDenied(user, used)).await?;
+        return Err(Gone);
+    }
+    let started = Instant::now();
+    let mut held = None;
+    let (backend, ok, credential) = loop {
+        let deadline = started + shared.config.hold_max;
+        let Some(route) = open_route(shared, gate, deadline, &mut held).await else {
+            refuse(
+                shared,
+                packets,
+                &Fault::NoPrimary {
+                    waited: started.elapsed(),
+                },
+            )
+            .await?;
+            return Err(Gone);
+        };
+        let account = Account {
+            login: &who.login,
+            database: &who.login.database,
+            credential: who.credential.clone(),
+        };
+        let before = packets.sequence;
+        let client = may_ask.then_some(&mut *packets);
+        match attempt(shared, gate, &route, account, client).await {
+            Attempt::Connected(backend, ok, credential) => break (backend, ok, credential),
+            Attempt::Refused(err) if !comes_back(&err) => {
+                packets.write(&err).await?;
+                return Err(Gone);
+            }
+            Attempt::ClientGone => return Err(Gone),
+            Attempt::Refused(_) => {}
+            Attempt::Failed(why) => {
+                tracing::debug!(why, node = node(&route), "login at the primary failed")
+            }
+        }
+        // Why: clients take one question per login; after it there is no second attempt that could ask.
+        may_ask &= packets.sequence == before;
+        if packets.sequence != before {
+            refuse(
+                shared,
+                packets,
+                &Fault::NoPrimary {
+                    waited: started.elapsed(),
+                },
+            )
+            .await?;
+            return Err(Gone);
+        }
+        held.get_or_insert_with(|| Held::start(&shared.counters));
+        sleep(RETRY).await;
+    };
+    if held.is_some() {
+        shared.counters.held_for(started.elapsed());
+    }
+    let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
+    let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone)?;
+    packets.write(&ok).await?;
+    let credential = settle(shared, &user, credential);
+    if matches!(credential, Credential::Unproven { .. }) {
+        shared.accounts.stale(&user);
+    }
+    let session = Session::new(who.login.capabilities, &who.login.database, status);
+    Ok(Arrived {
+        login: who.login,
+        credential,
+        salt: who.salt,
+        backend,
+        session,
+    })
+}
+
+/// Pause between two attempts.
+pub(super) const RETRY: Duration = Duration::from_millis(25);
+
+/// A server that stops or starts: worth another attempt.
+fn comes_back(err: &[u8]) -> bool {
+    ErrPacket::parse(err).is_some_and(|err| matches!(err.code, 1053 | 1927))
+}
+
+/// The account table may explain by now what the server accepted.
+pub(super) fn settle(shared: &Shared, user: &str, credential: Credential) -> Credential {
+    match &credential {
+        Credential::Unproven { salt, proof } => {
+            explain(&shared.accounts.proofs(user), salt, proof).unwrap_or(credential)
+        }
+        _ => credential,
+    }
+}
+
+/// One attempt, bounded in time, given up when the route moves on.
+pub(super) async fn attempt(
+    shared: &Shared,
+    gate: &watch::Receiver<GateState>,
+    route: &Arc<Route>,
+    account: Account<'_>,
+    client: Option<&mut Packets<'_>>,
+) -> Attempt {
+    let mut limit = shared.config.connect_timeout;
+    if client.is_some() {
+        limit += shared.config.handshake_timeout;
+    }
+    let mut moved = gate.clone();
+    tokio::select! {
+        attempt = timeout(limit, connect(shared, route, account, client)) => {
+            attempt.unwrap_or_else(|_| Attempt::Failed(format!("no login within {} s", limit.as_secs())))
+        }
+        _ = moved.wait_for(|state| !state.is_current(route)) => Attempt::Failed("the route changed".to_owned()),
+    }
+}
+
+/// Waits until the gate is open.
+pub(super) async fn open_route<'a>(
+    shared: &'a Shared,
+    gate: &mut watch::Receiver<GateState>,
+    deadline: Instant,
+    held: &mut Option<Held<'a>>,
+) -> Option<Arc<Route>> {
+    if Instant::now() >= deadline {
+        return None;
+    }
+    if gate.borrow().held() {
+        held.get_or_insert_with(|| Held::start(&shared.counters));
+    }
+    let open = timeout_at(deadline.into(), gate.wait_for(|state| !state.held())).await;
+    open.ok()?.ok().map(|state| Arc::clone(&state.route))
+}
+
+fn node(route: &Route) -> &str {
+    route
+        .target
+        .as_ref()
+        .map_or("", |target| target.node.as_str())
+}
+
+async fn refuse(shared: &Shared, packets: &mut Packets<'_>, fault: &Fault) -> io::Result<()> {
+    shared
+        .counters
+        .errors
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    packets.write(&fault.payload()).await
+}
+
+/// Twenty printable bytes, as a server's.
+fn fresh_salt() -> io::Result<[u8; 20]> {
+    let mut salt = [0; 20];
+    getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(salt.map(|byte| b'!' + byte % 94))
+}

@@ -1,0 +1,180 @@
+//! One client's task, from its first byte to its last.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::watch;
+use wire::kill::Kill;
+use wire::login::Login;
+
+use super::arrive::{Arrived, arrive, change_user};
+use super::link::{Around, Event, Link};
+use crate::fault::Fault;
+use crate::gate::GateState;
+use crate::registry::{Entry, Killing};
+use crate::route::Stream;
+use crate::secret::Credential;
+use crate::service::Shared;
+
+/// A logged-in client.
+pub(super) struct Client {
+    pub(super) shared: Arc<Shared>,
+    pub(super) entry: Arc<Entry>,
+    pub(super) gate: watch::Receiver<GateState>,
+    /// The gate as this session acts on it.
+    pub(super) state: GateState,
+    pub(super) link: Link,
+    pub(super) login: Box<Login>,
+    pub(super) credential: Credential,
+    salt: [u8; 20],
+    killing: Option<Killing>,
+}
+
+/// Serves one client until it is gone.
+pub(crate) async fn serve(mut stream: Box<dyn Stream>, shared: Arc<Shared>) {
+    let entry = shared.registry.add();
+    let mut gate = shared.gate.watch();
+    let arrived = Box::pin(arrive(&shared, &entry, &mut gate, &mut stream)).await;
+    if let Ok(Arrived {
+        login,
+        credential,
+        salt,
+        backend,
+        session,
+    }) = arrived
+    {
+        entry.set_server(backend.thread);
+        let state = gate.borrow_and_update().clone();
+        let link = Link::new(stream, backend, session);
+        let mut client = Client {
+            shared: Arc::clone(&shared),
+            entry: Arc::clone(&entry),
+            gate,
+            state,
+            link,
+            login: Box::new(login),
+            credential,
+            salt,
+            killing: None,
+        };
+        client.cut_if_stale();
+        client.run().await;
+        client.link.leave(&shared);
+    }
+    shared.registry.remove(entry.id);
+}
+
+impl Client {
+    async fn run(&mut self) {
+        loop {
+            match self.next_event().await {
+                Event::Gate => self.follow(),
+                Event::Wait => {
+                    if !Box::pin(self.wait()).await {
+                        return;
+                    }
+                }
+                Event::ChangeUser(payload) => {
+                    if !Box::pin(self.change_user(&payload)).await {
+                        return;
+                    }
+                }
+                Event::Kill(kill) => self.kill(kill),
+                Event::KillAnswered => self.kill_answered(),
+                Event::Gone => return,
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let mut seen = self.gate.clone();
+        let mut changed = pin!(seen.changed());
+        let around = Around {
+            shared: &self.shared,
+            entry: &self.entry,
+            gate: &self.gate,
+            state: &self.state,
+        };
+        let link = &mut self.link;
+        poll_fn(|cx| {
+            if let Poll::Ready(Ok(())) = changed.as_mut().poll(cx) {
+                return Poll::Ready(Event::Gate);
+            }
+            link.poll(cx, &around)
+        })
+        .await
+    }
+
+    /// Acts on the route: a connection that does not lead to the primary is cut at once.
+    pub(super) fn follow(&mut self) {
+        self.state = self.gate.borrow_and_update().clone();
+        self.cut_if_stale();
+    }
+
+    fn cut_if_stale(&mut self) {
+        if let Some(backend) = &self.link.backend
+            && !self.state.is_current(&backend.route)
+        {
+            self.link.lose_backend(&self.entry);
+        }
+    }
+
+    async fn change_user(&mut self, payload: &[u8]) -> bool {
+        let Ok(mut login) = Login::parse_change_user(payload, self.login.capabilities) else {
+            self.link
+                .session
+                .fail(&Fault::Malformed("a malformed change of user"));
+            return true;
+        };
+        if login.collation == 0 {
+            login.collation = self.login.collation;
+        }
+        login.max_packet = self.login.max_packet;
+        self.link.leave(&self.shared);
+        self.link.backend = None;
+        let client = &mut self.link.client;
+        let arrived = change_user(
+            &self.shared,
+            &self.entry,
+            &mut self.gate,
+            client,
+            (login, self.salt),
+        )
+        .await;
+        let Ok(arrived) = arrived else { return false };
+        self.link.session = arrived.session;
+        self.link.attach(arrived.backend, &self.entry);
+        self.login = Box::new(arrived.login);
+        self.credential = arrived.credential;
+        self.follow();
+        true
+    }
+
+    /// Finds out whom a KILL means. A session's statement that waits here is interrupted here.
+    fn kill(&mut self, kill: Kill) {
+        let Some(target) = self.shared.registry.find(kill.id) else {
+            return self.link.session.resolved(None);
+        };
+        if let Some(server) = target.server() {
+            self.killing = Some(Killing::start(target));
+            self.link.killing = true;
+            return self.link.session.resolved(Some(server));
+        }
+        if !target.is_user(&self.login.user) {
+            return self.link.session.fail(&Fault::NotOwner(kill.id));
+        }
+        target.interrupt();
+        self.link.session.killed_here();
+    }
+
+    fn kill_answered(&mut self) {
+        self.link.killing = false;
+        if let Some(killing) = self.killing.take()
+            && self.link.session.last_failed()
+        {
+            killing.refused();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A connection to the primary, logged in as the client: one attempt.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use wire::login::Login;
+use wire::proxy;
+use wire::reply::ErrPacket;
+
+use super::packets::Packets;
+use crate::backend::{ServerLogin, Step};
+use crate::route::{Route, Stream};
+use crate::secret::Credential;
+use crate::service::Shared;
+
+/// A logged-in connection.
+pub(crate) struct Backend {
+    pub(crate) stream: Box<dyn Stream>,
+    /// The route it was made for.
+    pub(crate) route: Arc<Route>,
+    /// Thread id on the server.
+    pub(crate) thread: u32,
+}
+
+/// How an attempt ended.
+pub(crate) enum Attempt {
+    /// Logged in; with the OK packet's payload and what the login was done with.
+    Connected(Backend, Vec<u8>, Credential),
+    /// The server refused; the ERR packet's payload.
+    Refused(Vec<u8>),
+    /// No connection; try again.
+    Failed(String),
+    /// The client went away while it was asked.
+    ClientGone,
+}
+
+/// What to log in with.
+pub(crate) struct Account<'a> {
+    pub(crate) login: &'a Login,
+    pub(crate) database: &'a [u8],
+    pub(crate) credential: Option<Credential>,
+}
+
+/// Dials and logs in. With `client`, the server's questions are passed on to it.
+pub(crate) async fn connect(
+    shared: &Shared,
+    route: &Arc<Route>,
+    account: Account<'_>,
+    client: Option<&mut Packets<'_>>,
+) -> Attempt {
+    let mut stream = match shared.dial.dial(route).await {
+        Ok(stream) => stream,
+        Err(error) => return Attempt::Failed(format!("dial: {error}")),
+    };
+    match log_in(shared, &mut stream, account, client).await {
+        Ok(LoggedIn::Yes {
+            ok,
+            credential,
+            thread,
+        }) => Attempt::Connected(
+            Backend {
+                stream,
+                route: Arc::clone(route),
+                thread,
+            },
+            ok,
+            credential,
+        ),
+        Ok(LoggedIn::No(err)) => Attempt::Refused(err),
+        Ok(LoggedIn::ClientGone) => Attempt::ClientGone,
+        Err(error) => Attempt::Failed(format!("log in: {error}")),
+    }
+}
+
+enum LoggedIn {
+    Yes {
+        ok: Vec<u8>,
+        credential: Credential,
+        thread: u32,
+    },
+    No(Vec<u8>),
+    ClientGone,
+}
+
+async fn log_in(
+    shared: &Shared,
+    stream: &mut Box<dyn Stream>,
+    account: Account<'_>,
+    mut client: Option<&mut Packets<'_>>,
+) -> io::Result<LoggedIn> {
+    stream.write_all(&proxy::local_client()).await?;
+    let mut server = Packets::new(stream, 0);
+    let mut login = ServerLogin::new(
+        account.login,
+        account.database,
+        account.credential,
+        client.is_some(),
+    );
+    loop {
+        let payload = server.read().await?;
+        let mut step = login.packet(&payload);
+        if let (Step::AskClient(question), Some(client)) = (&step, client.as_deref_mut()) {
+            if client.write(question).await.is_err() {
+                return Ok(LoggedIn::ClientGone);
+            }
+            let Ok(answer) = client.read().await else {
+                return Ok(LoggedIn::ClientGone);
+            };
+            step = login.client_answer(&answer);
+        }
+        match step {
+            Step::Send(payload) => server.write(&payload).await?,
+            Step::Done(ok) => {
+                let greeting = login.greeting();
+                let thread = greeting.map_or(0, |greeting| greeting.thread);
+                if let Some(greeting) = greeting {
+                    shared.saw_version(&greeting.version);
+                }
+                return Ok(LoggedIn::Yes {
+                    ok,
+                    credential: login.credential(),
+                    thread,
+                });
+            }
+            Step::Refused(err) => return Ok(LoggedIn::No(err)),
+            Step::Broken(what) => return Err(io::Error::other(what)),
+            Step::AskClient(_) => return Err(io::Error::other("the client cannot be asked")),
+        }
+    }
+}
+
+/// Runs the statements that make a session on a fresh connection.
+pub(crate) async fn restore(
+    stream: &mut Box<dyn Stream>,
+    script: &[Vec<u8>],
+) -> io::Result<Result<(), String>> {
+    for statement in script {
+        stream.write_all(statement).await?;
+        stream.flush().await?;
+        let answer = Packets::new(stream, 1).read().await?;
+        if let Some(err) = ErrPacket::parse(&answer) {
+            return Ok(Err(String::from_utf8_lossy(err.message).into_owned()));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Refusals that may pass by themselves while a server starts or stops: too many connections, host blocked,
+/// shutdown, killed.
+pub(crate) fn is_passing(err: &[u8]) -> bool {
+    ErrPacket::parse(err).is_some_and(|err| matches!(err.code, 1040 | 1053 | 1129 | 1927))
+}

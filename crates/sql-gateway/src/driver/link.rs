@@ -1,0 +1,335 @@
+//! Bytes both ways for one session, as long as nothing but bytes happens. Whatever else happens is an [`Event`] for
+//! `client.rs`. Polled by hand, so that an idle session holds neither buffers nor timers.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::sync::watch;
+use wire::kill::Kill;
+
+use super::connect::Backend;
+use super::outbox::Outbox;
+use super::scratch;
+use crate::gate::GateState;
+use crate::registry::{Entry, KillMark};
+use crate::route::Stream;
+use crate::service::Shared;
+use crate::session::{Given, Phase, Refusal, Session, Want};
+
+/// The most that is read ahead of a statement that is not over.
+const MAX_AHEAD: usize = 64 * 1024;
+
+/// What the link cannot do itself.
+pub(super) enum Event {
+    /// The route or a hold changed.
+    Gate,
+    /// A statement needs a connection, or an open gate.
+    Wait,
+    /// The client changes its user; the command's payload.
+    ChangeUser(Vec<u8>),
+    /// A KILL whose target must be looked up.
+    Kill(Kill),
+    /// The answer to a KILL has come.
+    KillAnswered,
+    /// The client is gone, or everything is said.
+    Gone,
+}
+
+/// Both sides of one session.
+pub(super) struct Link {
+    pub(super) client: Box<dyn Stream>,
+    pub(super) backend: Option<Backend>,
+    pub(super) session: Session,
+    pub(super) ahead: Vec<u8>,
+    pub(super) killing: bool,
+    /// When the statement that waits began to wait.
+    pub(super) waiting_since: Option<Instant>,
+    to_client: Outbox,
+    to_server: Outbox,
+    open: bool,
+    mark: KillMark,
+}
+
+/// What a link looks at besides its bytes.
+pub(super) struct Around<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) entry: &'a Entry,
+    pub(super) gate: &'a watch::Receiver<GateState>,
+    pub(super) state: &'a GateState,
+}
+
+impl Link {
+    pub(super) fn new(client: Box<dyn Stream>, backend: Backend, session: Session) -> Self {
+        Self {
+            client,
+            backend: Some(backend),
+            session,
+            ahead: Vec::new(),
+            killing: false,
+            waiting_since: None,
+            to_client: Outbox::default(),
+            to_server: Outbox::default(),
+            open: false,
+            mark: KillMark::default(),
+        }
+    }
+
+    /// Moves bytes until an event.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Poll<Event> {
+        loop {
+            let mut progress = false;
+            let client_free = match self.flush_client(cx) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
+                Poll::Pending => false,
+            };
+            let server_free = self.flush_server(cx);
+            self.account(around);
+            match self.session.want() {
+                Want::Nothing => {}
+                Want::Close if client_free => return Poll::Ready(Event::Gone),
+                Want::Close => return Poll::Pending,
+                Want::ChangeUser(payload) => return Poll::Ready(Event::ChangeUser(payload)),
+                Want::Resolve(kill) => return Poll::Ready(Event::Kill(kill)),
+                Want::SendIfConnected if self.backend.is_none() => {
+                    self.session.skip();
+                    continue;
+                }
+                Want::Send | Want::SendIfConnected => match self.launch(cx, around) {
+                    Some(event) => return Poll::Ready(event),
+                    None => continue,
+                },
+            }
+            if self.killing && self.session.phase() == Phase::Idle {
+                return Poll::Ready(Event::KillAnswered);
+            }
+            if client_free && self.backend.is_some() {
+                progress |= self.read_server(cx, around);
+            }
+            match self.read_client(cx, server_free) {
+                Poll::Ready(Ok(read)) => progress |= read,
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
+                Poll::Pending => {}
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// The connection is of no more use: drop it, and let the session decide what that means.
+    pub(super) fn lose_backend(&mut self, entry: &Entry) {
+        self.backend = None;
+        self.to_server.clear();
+        entry.set_server(0);
+        self.session.lost();
+    }
+
+    /// A fresh connection is there.
+    pub(super) fn attach(&mut self, backend: Backend, entry: &Entry) {
+        entry.set_server(backend.thread);
+        self.to_server.clear();
+        self.backend = Some(backend);
+    }
+
+    /// Nothing of this session counts as open any more.
+    pub(super) fn leave(&mut self, shared: &Shared) {
+        if std::mem::take(&mut self.open) {
+            shared.gate.leave();
+        }
+    }
+
+    fn account(&mut self, around: &Around<'_>) {
+        if self.open && !self.session.is_open() && self.session.phase() != Phase::Ready {
+            self.leave(around.shared);
+        }
+        let errors = self.session.take_errors();
+        if errors > 0 {
+            around
+                .shared
+                .counters
+                .errors
+                .fetch_add(u64::from(errors), Ordering::Relaxed);
+        }
+    }
+
+    fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.session.to_client.is_empty() {
+            let bytes = std::mem::take(&mut self.session.to_client);
+            self.to_client.send(&mut self.client, cx, &bytes);
+        }
+        if self.to_client.is_empty() && !self.to_client.is_broken() {
+            return Poll::Ready(Ok(()));
+        }
+        self.to_client.poll_flush(&mut self.client, cx)
+    }
+
+    fn flush_server(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(backend) = &mut self.backend else {
+            return true;
+        };
+        if !self.session.to_server.is_empty() {
+            let bytes = std::mem::take(&mut self.session.to_server);
+            self.to_server.send(&mut backend.stream, cx, &bytes);
+        }
+        // Why: after a failed write the server may still have said why; reading finds that, or the end.
+        self.to_server.is_empty()
+            || self
+                .to_server
+                .poll_flush(&mut backend.stream, cx)
+                .is_ready()
+    }
+
+    /// Sends the statement, if it may go now.
+    fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Option<Event> {
+        if !self.session.in_transaction() && !self.open {
+            around.shared.gate.enter();
+            self.open = true;
+        }
+        if around.gate.has_changed().unwrap_or(false) {
+            return Some(Event::Gate);
+        }
+        let free = self.session.in_transaction() || !around.state.held();
+        let (true, false, Some(backend)) = (free, self.session.was_refused(), &mut self.backend)
+        else {
+            return Some(Event::Wait);
+        };
+        self.mark = around.entry.mark();
+        match self.session.launch() {
+            Ok(bytes) => {
+                let sent = self.to_server.send(&mut backend.stream, cx, bytes);
+                if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
+                    self.session.not_sent();
+                }
+                around
+                    .shared
+                    .counters
+                    .statements
+                    .fetch_add(1, Ordering::Relaxed);
+                self.waiting_since = None;
+                self.session.unanswered_ends();
+            }
+            Err(fault) => self.session.fail(&fault),
+        }
+        None
+    }
+
+    fn read_server(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> bool {
+        let Some(backend) = &mut self.backend else {
+            return false;
+        };
+        let killed = around.entry.was_killed_since(self.mark);
+        let Self {
+            client,
+            session,
+            to_client,
+            ..
+        } = self;
+        let read = scratch::poll_read(&mut backend.stream, cx, |chunk, cx| {
+            if chunk.is_empty() {
+                return Err(Refusal::Broken);
+            }
+            let mut rest = chunk;
+            while !rest.is_empty() {
+                let Given { used, pass } = session.server_bytes(rest, killed)?;
+                if pass > 0 {
+                    to_client.send(client, cx, &rest[..pass]);
+                }
+                if !session.to_client.is_empty() {
+                    let bytes = std::mem::take(&mut session.to_client);
+                    to_client.send(client, cx, &bytes);
+                }
+                rest = &rest[used..];
+            }
+            Ok(())
+        });
+        match read {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(Ok(()))) => {}
+            Poll::Ready(Ok(Err(Refusal::Tell(fault)))) => {
+                self.session.fail(&fault);
+                self.lose_backend(around.entry);
+            }
+            Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) => self.lose_backend(around.entry),
+        }
+        true
+    }
+
+    /// Reads the client: what matters now, or a little ahead, so that its end is noticed.
+    fn read_client(&mut self, cx: &mut Context<'_>, server_free: bool) -> Poll<io::Result<bool>> {
+        let wanted = self.session.takes_client_bytes();
+        if wanted && !server_free {
+            return Poll::Pending;
+        }
+        if wanted && !self.ahead.is_empty() {
+            let ahead = std::mem::take(&mut self.ahead);
+            let used = feed(
+                &mut self.session,
+                self.backend.as_mut(),
+                &mut self.to_server,
+                cx,
+                &ahead,
+            );
+            self.ahead = ahead[used..].to_vec();
+            if used > 0 {
+                return Poll::Ready(Ok(true));
+            }
+        }
+        if self.ahead.len() >= MAX_AHEAD {
+            return Poll::Pending;
+        }
+        let Self {
+            client,
+            session,
+            backend,
+            to_server,
+            ahead,
+            ..
+        } = self;
+        let read = scratch::poll_read(client, cx, |chunk, cx| {
+            if chunk.is_empty() {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            }
+            if wanted && ahead.is_empty() {
+                let used = feed(session, backend.as_mut(), to_server, cx, chunk);
+                ahead.extend_from_slice(&chunk[used..]);
+            } else {
+                ahead.extend_from_slice(chunk);
+            }
+            Ok(true)
+        });
+        read.map(|outcome| outcome.and_then(|inner| inner))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        debug_assert!(!self.open, "a session ended and is still counted as open");
+    }
+}
+
+/// Hands client bytes to the session and what it passes on to the server; says how many were used.
+fn feed(
+    session: &mut Session,
+    mut backend: Option<&mut Backend>,
+    to_server: &mut Outbox,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> usize {
+    let mut at = 0;
+    while at < bytes.len() && session.takes_client_bytes() {
+        let taken = session.client_bytes(&bytes[at..]);
+        if taken.pass > 0
+            && let Some(backend) = backend.as_deref_mut()
+        {
+            to_server.send(&mut backend.stream, cx, &bytes[at..at + taken.pass]);
+        }
+        if taken.used == 0 {
+            break;
+        }
+        at += taken.used;
+    }
+    at
+}

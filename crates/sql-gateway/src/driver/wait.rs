@@ -1,0 +1,176 @@
+//! A statement that cannot go now: waits for an open gate and a connection to the primary, at most `hold_max`.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, sleep_until};
+
+use super::arrive::{RETRY, attempt, settle};
+use super::client::Client;
+use super::connect::{Account, Attempt, is_passing, restore};
+use super::scratch;
+use crate::fault::Fault;
+use crate::metrics::Held;
+use crate::secret::Credential;
+use crate::session::Phase;
+
+/// A server that refused as read-only is asked again after this, in case a switchover was called off.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The most that is read ahead while a statement waits.
+const MAX_AHEAD: usize = 64 * 1024;
+
+enum Woken {
+    Gate,
+    Late,
+    Interrupted,
+    ClientGone,
+    Again,
+}
+
+impl Client {
+    /// Returns when the statement can be sent, or has been answered with an error; false when the client is gone.
+    pub(super) async fn wait(&mut self) -> bool {
+        let shared = std::sync::Arc::clone(&self.shared);
+        self.link.leave(&shared);
+        let since = *self.link.waiting_since.get_or_insert_with(Instant::now);
+        let deadline = since + shared.config.hold_max;
+        let mut held = None;
+        let mut again = false;
+        loop {
+            self.follow();
+            if self.link.session.phase() != Phase::Ready {
+                return true;
+            }
+            if self.link.backend.is_none()
+                && let Some(fault) = self.link.session.obstacle()
+            {
+                self.link.session.fail(&fault);
+                return true;
+            }
+            let refused = self.link.session.was_refused() && !again;
+            if !self.state.held() && !refused && self.connected(&mut again).await {
+                if held.is_some() {
+                    shared.counters.held_for(since.elapsed());
+                }
+                return true;
+            }
+            if self.link.session.phase() != Phase::Ready {
+                return true;
+            }
+            held.get_or_insert_with(|| Held::start(&shared.counters));
+            match self.sleep(deadline, refused || !self.state.held()).await {
+                Woken::Gate => {}
+                Woken::Again => again = true,
+                Woken::Late => {
+                    self.link.session.give_up(&Fault::NoPrimary {
+                        waited: since.elapsed(),
+                    });
+                    self.link.waiting_since = None;
+                    return true;
+                }
+                Woken::Interrupted => {
+                    self.link.session.fail(&Fault::Interrupted);
+                    return true;
+                }
+                Woken::ClientGone => return false,
+            }
+        }
+    }
+
+    /// True when there is a connection to the primary now.
+    async fn connected(&mut self, again: &mut bool) -> bool {
+        if self.link.backend.is_some() {
+            self.link.session.ask_again();
+            *again = false;
+            return true;
+        }
+        self.reconnect().await
+    }
+
+    async fn reconnect(&mut self) -> bool {
+        let user = String::from_utf8_lossy(&self.login.user).into_owned();
+        let known = std::mem::replace(&mut self.credential, Credential::PassedThrough);
+        self.credential = settle(&self.shared, &user, known);
+        if matches!(
+            self.credential,
+            Credential::PassedThrough | Credential::Unproven { .. }
+        ) {
+            let fault = Fault::CannotMove("a login that was passed through to the server");
+            self.link.session.fail(&fault);
+            return false;
+        }
+        let mut login = self.login.clone();
+        login.capabilities = self.link.session.adjust(login.capabilities);
+        let account = Account {
+            login: &login,
+            database: self.link.session.database(),
+            credential: Some(self.credential.clone()),
+        };
+        let route = std::sync::Arc::clone(&self.state.route);
+        match attempt(&self.shared, &self.gate, &route, account, None).await {
+            Attempt::Connected(mut backend, ok, _) => {
+                let limit = self.shared.config.connect_timeout;
+                let script = self.link.session.script();
+                match tokio::time::timeout(limit, restore(&mut backend.stream, &script)).await {
+                    Ok(Ok(Ok(()))) => {
+                        let ok = wire::reply::OkPacket::parse(&ok);
+                        self.link
+                            .session
+                            .moved(ok.map_or(wire::flags::AUTOCOMMIT, |ok| ok.status));
+                        self.link.attach(backend, &self.entry);
+                        self.shared
+                            .counters
+                            .moved
+                            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        return true;
+                    }
+                    Ok(Ok(Err(why))) => self.link.session.fail(&Fault::CannotRestore(why)),
+                    Ok(Err(_)) | Err(_) => {}
+                }
+            }
+            Attempt::Refused(err) if !is_passing(&err) => {
+                let why = wire::reply::ErrPacket::parse(&err).map_or_else(String::new, |err| {
+                    String::from_utf8_lossy(err.message).into_owned()
+                });
+                self.link.session.fail(&Fault::CannotRestore(why));
+            }
+            Attempt::Refused(_) | Attempt::ClientGone => {}
+            Attempt::Failed(why) => tracing::debug!(why, "move to the primary failed"),
+        }
+        false
+    }
+
+    /// Sleeps until something may have changed; `soon`: nobody will say so, look again.
+    async fn sleep(&mut self, deadline: Instant, soon: bool) -> Woken {
+        let pause = if self.link.session.was_refused() {
+            ASK_AGAIN
+        } else {
+            RETRY
+        };
+        let waiting = self.entry.wait();
+        let link = &mut self.link;
+        let client_gone = poll_fn(|cx| {
+            while link.ahead.len() < MAX_AHEAD {
+                let ahead = &mut link.ahead;
+                let read = scratch::poll_read(&mut link.client, cx, |chunk, _| {
+                    ahead.extend_from_slice(chunk);
+                    chunk.is_empty()
+                });
+                match read {
+                    Poll::Ready(Ok(false)) => {}
+                    Poll::Ready(Ok(true) | Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => break,
+                }
+            }
+            Poll::Pending
+        });
+        tokio::select! {
+            _ = self.gate.changed() => Woken::Gate,
+            () = sleep_until(deadline.into()) => Woken::Late,
+            () = waiting.interrupted() => Woken::Interrupted,
+            () = client_gone => Woken::ClientGone,
+            () = sleep(pause), if soon => Woken::Again,
+        }
+    }
+}

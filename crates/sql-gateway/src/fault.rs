@@ -1,0 +1,142 @@
+//! What the gateway itself tells clients: error number, SQL state, a sentence with what to do, and whether the
+//! connection ends. Errors of the server are passed on untouched.
+
+use std::time::Duration;
+
+use wire::reply::ErrPacket;
+
+/// An error that a client gets from the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Nobody to send a statement to, for too long.
+    #[error(
+        "no primary database server for {:.1} s; the statement was not executed, try again in a moment",
+        waited.as_secs_f64()
+    )]
+    NoPrimary { waited: Duration },
+    /// The connection broke with a transaction open; nothing of it can have been committed.
+    #[error("the primary changed while a transaction was open; it was rolled back, run it again")]
+    TransactionLost,
+    /// A change, or a COMMIT, was sent and not answered.
+    #[error(
+        "the primary was lost while this statement ran; its outcome is unknown, check before running it again"
+    )]
+    OutcomeUnknown,
+    /// The result was cut off in the middle.
+    #[error("the primary was lost while this result was read; run the statement again")]
+    ReadBroken,
+    /// The session has state that cannot be made again on another server.
+    #[error(
+        "the primary changed and {0} cannot be moved; reconnect, this statement was not executed"
+    )]
+    CannotMove(&'static str),
+    /// The new primary does not take the session's settings.
+    #[error(
+        "the primary changed and the session could not be set up again ({0}); reconnect, this statement was not executed"
+    )]
+    CannotRestore(String),
+    /// A prepared statement whose text or parameters are gone.
+    #[error("the primary changed and {0} of this prepared statement is lost; prepare it again")]
+    StatementLost(&'static str),
+    /// The statement before this one ran on another connection.
+    #[error(
+        "the primary changed since the last statement, and this one asks for its result; run both again"
+    )]
+    LooksBack,
+    /// An id that was never prepared.
+    #[error("Unknown prepared statement handler ({0}) given to the gateway")]
+    UnknownStatement(u32),
+    /// The configured number of connections is reached.
+    #[error("Too many connections")]
+    TooManyConnections,
+    /// The client did not log in in time.
+    #[error("the login took longer than {} s", limit.as_secs())]
+    HandshakeTimeout { limit: Duration },
+    /// Bytes that are not the MySQL protocol.
+    #[error("Got packets out of order: {0}")]
+    Malformed(&'static str),
+    /// A command that the gateway does not pass on.
+    #[error(
+        "the gateway does not pass on the command 0x{0:02x}; replication tools connect to the server itself"
+    )]
+    RefusedCommand(u8),
+    /// A KILL that is not by plain id.
+    #[error(
+        "KILL through the gateway needs a plain connection id; use the server's own socket for other forms"
+    )]
+    RefusedKill,
+    /// KILL of somebody else's waiting statement.
+    #[error("You are not owner of thread {0}")]
+    NotOwner(u64),
+    /// A KILL reached the statement while it waited.
+    #[error("Query execution was interrupted")]
+    Interrupted,
+    /// A client without authentication plugins whose password could not be verified.
+    #[error("Access denied for user '{0}'@'localhost' (using password: {1})")]
+    AccessDenied(String, &'static str),
+    /// A client that speaks something older than the 4.1 protocol, or wants encryption.
+    #[error("the gateway cannot log this client in: {0}")]
+    CannotLogIn(&'static str),
+}
+
+impl Fault {
+    /// MySQL error number and SQL state.
+    fn code(&self) -> (u16, [u8; 5]) {
+        match self {
+            // Why: 1053/08S01 is what a server that goes away says; drivers and pools know it.
+            Self::NoPrimary { .. } => (1053, *b"08S01"),
+            // Why: as after a deadlock: the transaction is gone, the connection is good, a retry is right.
+            Self::TransactionLost => (1213, *b"40001"),
+            // Why: 2013 is what clients themselves say when a connection is lost during a query.
+            Self::OutcomeUnknown | Self::ReadBroken => (2013, *b"08S01"),
+            Self::CannotMove(_) | Self::CannotRestore(_) => (1927, *b"08S01"),
+            Self::StatementLost(_) => (1615, *b"HY000"),
+            Self::LooksBack => (1213, *b"40001"),
+            Self::UnknownStatement(_) => (1243, *b"HY000"),
+            Self::TooManyConnections => (1040, *b"08004"),
+            Self::HandshakeTimeout { .. } => (1159, *b"08S01"),
+            Self::Malformed(_) => (1156, *b"08S01"),
+            Self::RefusedCommand(_) => (1047, *b"08S01"),
+            Self::RefusedKill => (1235, *b"42000"),
+            Self::NotOwner(_) => (1095, *b"HY000"),
+            Self::Interrupted => (1317, *b"70100"),
+            Self::AccessDenied(..) => (1045, *b"28000"),
+            Self::CannotLogIn(_) => (1251, *b"08004"),
+        }
+    }
+
+    /// True when the connection ends after this error.
+    pub(crate) fn closes(&self) -> bool {
+        match self {
+            Self::NoPrimary { .. }
+            | Self::TransactionLost
+            | Self::StatementLost(_)
+            | Self::LooksBack
+            | Self::UnknownStatement(_)
+            | Self::RefusedCommand(_)
+            | Self::RefusedKill
+            | Self::NotOwner(_)
+            | Self::ReadBroken
+            | Self::Interrupted => false,
+            Self::OutcomeUnknown
+            | Self::CannotMove(_)
+            | Self::CannotRestore(_)
+            | Self::TooManyConnections
+            | Self::HandshakeTimeout { .. }
+            | Self::Malformed(_)
+            | Self::AccessDenied(..)
+            | Self::CannotLogIn(_) => true,
+        }
+    }
+
+    /// The ERR packet's payload.
+    pub(crate) fn payload(&self) -> Vec<u8> {
+        let (code, sql_state) = self.code();
+        ErrPacket {
+            code,
+            sql_state,
+            message: self.to_string().as_bytes(),
+        }
+        .encode()
+    }
+}

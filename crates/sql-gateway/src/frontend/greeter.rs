@@ -1,0 +1,140 @@
+//! Greets a client and finds out who it is. The server decides about the password; the account table only
+//! lets us recover what later logins need.
+
+use wire::flags;
+use wire::greeting::Greeting;
+use wire::login::{AuthSwitch, Login};
+use wire::native;
+
+use crate::account::{Accounts, explain};
+use crate::fault::Fault;
+use crate::secret::Credential;
+
+/// Offered to clients. Not offered: encryption, compression, and MariaDB's metadata cache, whose state in the
+/// client would outlive the server that it was agreed with.
+const OFFERED: u64 = flags::FOUND_ROWS
+    | 1 << 2 // long column flags
+    | flags::CONNECT_WITH_DB
+    | 1 << 4 // no database.table.column
+    | 1 << 6 // ODBC
+    | flags::LOCAL_FILES
+    | 1 << 8 // ignore spaces
+    | flags::PROTOCOL_41
+    | 1 << 10 // interactive
+    | flags::TRANSACTIONS
+    | 1 << 14 // reserved, as MariaDB
+    | flags::SECURE_CONNECTION
+    | flags::MULTI_STATEMENTS
+    | flags::MULTI_RESULTS
+    | flags::PS_MULTI_RESULTS
+    | flags::PLUGIN_AUTH
+    | flags::CONNECT_ATTRS
+    | flags::PLUGIN_AUTH_LENENC
+    | 1 << 22 // expired passwords
+    | flags::SESSION_TRACK
+    | flags::DEPRECATE_EOF
+    | flags::MARIADB_PROGRESS
+    | flags::MARIADB_BULK
+    | flags::MARIADB_EXTENDED_METADATA;
+
+/// A client that has said who it is.
+#[derive(Debug)]
+pub(crate) struct Who {
+    /// Its handshake response, with capabilities cut down to what was offered.
+    pub(crate) login: Login,
+    /// What is known of its password; `None`: the server must ask the client itself.
+    pub(crate) credential: Option<Credential>,
+    /// The salt of the client's proof, for a later COM_CHANGE_USER.
+    pub(crate) salt: [u8; 20],
+}
+
+/// What to do after a packet of the client.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// Send this payload and wait for the answer.
+    Ask(Vec<u8>),
+    /// The client is known as far as it can be here.
+    Known(Who),
+}
+
+/// One client's arrival.
+pub(crate) struct Greeter {
+    salt: [u8; 20],
+    waiting: Option<Login>,
+}
+
+impl Greeter {
+    /// A greeter with a fresh salt.
+    pub(crate) fn new(salt: [u8; 20]) -> Self {
+        Self {
+            salt,
+            waiting: None,
+        }
+    }
+
+    /// The greeting's payload.
+    pub(crate) fn greeting(&self, thread: u32, version: &str) -> Vec<u8> {
+        Greeting {
+            version: version.as_bytes().to_vec(),
+            thread,
+            salt: self.salt,
+            capabilities: OFFERED,
+            // latin1_swedish_ci in the greeting's one byte, as the server's default.
+            collation: 8,
+            status: flags::AUTOCOMMIT,
+            plugin: native::PLUGIN.as_bytes().to_vec(),
+        }
+        .encode()
+    }
+
+    /// Takes the client's handshake response, or its answer to a question.
+    pub(crate) fn packet(
+        &mut self,
+        payload: &[u8],
+        accounts: &dyn Accounts,
+    ) -> Result<Arrival, Fault> {
+        if let Some(mut login) = self.waiting.take() {
+            login.proof = payload.to_vec();
+            login.plugin = native::PLUGIN.as_bytes().to_vec();
+            return Ok(self.known(login, accounts));
+        }
+        let low = payload
+            .first_chunk::<4>()
+            .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        if u64::from(low) & flags::SSL != 0 {
+            return Err(Fault::CannotLogIn("encryption was not offered"));
+        }
+        let mut login = Login::parse(payload)
+            .map_err(|_| Fault::CannotLogIn("it does not speak the 4.1 protocol"))?;
+        login.capabilities &= OFFERED;
+        self.take(login, accounts)
+    }
+
+    /// Takes a login whose proof was made with this greeter's salt.
+    pub(crate) fn take(&mut self, login: Login, accounts: &dyn Accounts) -> Result<Arrival, Fault> {
+        let plugins = login.capabilities & flags::PLUGIN_AUTH != 0;
+        let native = login.plugin.is_empty() || login.plugin == native::PLUGIN.as_bytes();
+        let proofs = accounts.proofs(&String::from_utf8_lossy(&login.user));
+        let has_native = proofs
+            .iter()
+            .any(|account| account.plugin == native::PLUGIN);
+        if plugins && !native && has_native {
+            self.waiting = Some(login);
+            return Ok(Arrival::Ask(AuthSwitch::native(&self.salt)));
+        }
+        Ok(self.known(login, accounts))
+    }
+
+    fn known(&self, login: Login, accounts: &dyn Accounts) -> Arrival {
+        let native = login.plugin.is_empty() || login.plugin == native::PLUGIN.as_bytes();
+        let proofs = accounts.proofs(&String::from_utf8_lossy(&login.user));
+        let credential = native
+            .then(|| explain(&proofs, &self.salt, &login.proof))
+            .flatten();
+        Arrival::Known(Who {
+            login,
+            credential,
+            salt: self.salt,
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! Who is connected, so that KILL finds its target. Ids of the gateway start where no server counts to.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Ids given to clients have this bit (a server counts from 1); they fit a signed 32-bit number.
+const OURS: u32 = 0x4000_0000;
+
+/// One session, as others see it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The id in its greeting.
+    pub(crate) id: u32,
+    /// The id on the server; 0 while it has no connection.
+    server: AtomicU32,
+    user: Mutex<Box<[u8]>>,
+    /// KILLs that were sent for it and not refused.
+    kills: AtomicU32,
+    /// A KILL is on its way.
+    pending: AtomicU32,
+    waiting: AtomicBool,
+    interrupt: Notify,
+}
+
+/// What a session remembers when its statement starts, to know at its end whether a KILL came between.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KillMark {
+    kills: u32,
+    pending: bool,
+}
+
+impl Entry {
+    pub(crate) fn set_server(&self, id: u32) {
+        self.server.store(id, Ordering::SeqCst);
+    }
+
+    pub(crate) fn server(&self) -> Option<u32> {
+        Some(self.server.load(Ordering::SeqCst)).filter(|id| *id != 0)
+    }
+
+    pub(crate) fn set_user(&self, user: &[u8]) {
+        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = user.into();
+    }
+
+    pub(crate) fn is_user(&self, user: &[u8]) -> bool {
+        **self.user.lock().unwrap_or_else(PoisonError::into_inner) == *user
+    }
+
+    pub(crate) fn mark(&self) -> KillMark {
+        KillMark {
+            kills: self.kills.load(Ordering::SeqCst),
+            pending: self.pending.load(Ordering::SeqCst) > 0,
+        }
+    }
+
+    /// True when a KILL was under way at any time since `mark`.
+    pub(crate) fn was_killed_since(&self, mark: KillMark) -> bool {
+        mark.pending || self.kills.load(Ordering::SeqCst) != mark.kills
+    }
+
+    /// The session waits; [`Self::interrupt`] ends that while the guard lives.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.waiting.store(true, Ordering::SeqCst);
+        Waiting(self)
+    }
+
+    /// Interrupts the session if it waits.
+    pub(crate) fn interrupt(&self) -> bool {
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        if waiting {
+            self.interrupt.notify_one();
+        }
+        waiting
+    }
+}
+
+/// See [`Entry::wait`].
+pub(crate) struct Waiting<'a>(&'a Entry);
+
+impl Waiting<'_> {
+    pub(crate) async fn interrupted(&self) {
+        self.0.interrupt.notified().await;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A KILL on its way to a session; dropping it without [`Killing::refused`] means it was done.
+pub(crate) struct Killing(Arc<Entry>);
+
+impl Killing {
+    pub(crate) fn start(target: Arc<Entry>) -> Self {
+        target.pending.fetch_add(1, Ordering::SeqCst);
+        target.kills.fetch_add(1, Ordering::SeqCst);
+        Self(target)
+    }
+
+    /// The server did not do it.
+    pub(crate) fn refused(self) {
+        self.0.kills.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Killing {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// All sessions of a gateway.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    next: AtomicU32,
+    sessions: Mutex<HashMap<u32, Arc<Entry>>>,
+}
+
+impl Registry {
+    /// A new session.
+    pub(crate) fn add(&self) -> Arc<Entry> {
+        let id = OURS | (self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & (OURS - 1));
+        let entry = Arc::new(Entry {
+            id,
+            server: AtomicU32::new(0),
+            user: Mutex::default(),
+            kills: AtomicU32::new(0),
+            pending: AtomicU32::new(0),
+            waiting: AtomicBool::new(false),
+            interrupt: Notify::new(),
+        });
+        self.lock().insert(id, Arc::clone(&entry));
+        entry
+    }
+
+    pub(crate) fn remove(&self, id: u32) {
+        self.lock().remove(&id);
+    }
+
+    /// The session with this id, ours or the server's.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<Entry>> {
+        let id = u32::try_from(id).ok()?;
+        let sessions = self.lock();
+        let ours = sessions.get(&id);
+        ours.or_else(|| sessions.values().find(|entry| entry.server() == Some(id)))
+            .cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Arc<Entry>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

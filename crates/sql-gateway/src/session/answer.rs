@@ -1,0 +1,394 @@
+//! Bytes of the server: passed on as they come, with a look at the few packets that say something about the
+//! session. Reports of the session's state are learned, and taken out for clients that did not ask for them.
+
+use wire::codec::Malformed;
+use wire::command::code;
+use wire::flags;
+use wire::packet::{HEADER, packet};
+use wire::reply::{Change, ErrPacket, OkPacket, changes};
+use wire::statement::{Kind as Is, Marks, names_collation};
+use wire::walk::{Kind, Step};
+
+use super::state::Pins;
+use super::{Phase, Session, Transaction};
+use crate::fault::Fault;
+
+/// `SET TRANSACTION` texts longer than this are not kept.
+const MAX_SET_TRANSACTION: usize = 256;
+
+/// What was done with the server's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Bytes dealt with.
+    pub(crate) used: usize,
+    /// The first bytes of them that go to the client as they are, before `to_client`.
+    pub(crate) pass: usize,
+}
+
+/// Why the server's bytes could not be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// They make no sense, or nobody asked for them: the connection is of no more use.
+    Broken,
+    /// This must be told to the client instead.
+    Tell(Fault),
+}
+
+impl From<Malformed> for Refusal {
+    fn from(_: Malformed) -> Self {
+        Self::Broken
+    }
+}
+
+impl Session {
+    /// Takes bytes of the server. `killed`: a KILL was under way while the statement ran.
+    pub(crate) fn server_bytes(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
+        let mut at = 0;
+        loop {
+            let given = self.server_step(&input[at..], killed)?;
+            let untouched = given.pass == given.used && self.to_client.is_empty();
+            let total = Given {
+                used: at + given.used,
+                pass: at + given.pass,
+            };
+            if !untouched || total.used == input.len() || !self.awaits_server() || given.used == 0 {
+                return Ok(total);
+            }
+            at = total.used;
+        }
+    }
+
+    fn server_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
+        if let Some(mut walker) = self.swallow.take() {
+            let (used, kind, _) = swallow(&mut walker, input)?;
+            if kind == Some(Kind::Err) {
+                self.state.pins.add(Pins::UNTRACKED);
+            }
+            if !walker.done() {
+                self.swallow = Some(walker);
+            }
+            return Ok(Given { used, pass: 0 });
+        }
+        match self.phase {
+            Phase::Preparing => self.preparing_step(input),
+            Phase::Flight | Phase::Infile => self.answer_step(input, killed),
+            _ => Err(Refusal::Broken),
+        }
+    }
+
+    fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
+        let given = match self.walker.step(input)? {
+            Step::Pass { pass, used } => {
+                self.delivered |= pass > 0;
+                Given { used, pass }
+            }
+            Step::Kept { bytes, used } => {
+                self.delivered = true;
+                self.to_client.extend_from_slice(&bytes);
+                Given { used, pass: 0 }
+            }
+            Step::Packet { kind, length } => {
+                let as_is = self.meet(kind, &input[..length], killed)?;
+                Given {
+                    used: length,
+                    pass: if as_is { length } else { 0 },
+                }
+            }
+            Step::KeptPacket { kind, bytes, used } => {
+                if self.meet(kind, &bytes, killed)? {
+                    self.to_client.extend_from_slice(&bytes);
+                }
+                Given { used, pass: 0 }
+            }
+        };
+        if self.phase == Phase::Flight && self.walker.done() {
+            self.ended();
+        }
+        Ok(given)
+    }
+
+    /// A packet of interest; true when it goes to the client as it is.
+    fn meet(&mut self, kind: Kind, bytes: &[u8], killed: bool) -> Result<bool, Refusal> {
+        let as_is = match kind {
+            Kind::Ok(_) => self.meet_ok(bytes, killed)?,
+            Kind::Eof(status) => self.meet_eof(status),
+            Kind::Err => self.meet_err(bytes),
+            Kind::Progress => true,
+            Kind::LocalInfile => {
+                self.phase = Phase::Infile;
+                true
+            }
+            Kind::Prepared => self.meet_prepared(bytes),
+        };
+        self.delivered |= self.phase != Phase::Ready;
+        Ok(as_is)
+    }
+
+    fn meet_ok(&mut self, bytes: &[u8], killed: bool) -> Result<bool, Refusal> {
+        let ok = OkPacket::parse(&bytes[HEADER..])?;
+        // Why: KILL QUERY makes a commit that waits for its acknowledgement say OK for a write nobody else has.
+        if killed && !self.statement.is_plain_read() {
+            return Err(Refusal::Tell(Fault::OutcomeUnknown));
+        }
+        self.take_status(ok.status);
+        if ok.insert_id != 0 {
+            self.state.last_insert_id = ok.insert_id;
+        }
+        self.learn(ok.changes);
+        if self.tracks || ok.status & flags::STATE_CHANGED == 0 {
+            return Ok(true);
+        }
+        self.to_client
+            .extend_from_slice(&packet(bytes[3], &ok.without_changes()));
+        Ok(false)
+    }
+
+    fn meet_eof(&mut self, status: u16) -> bool {
+        self.take_status(status);
+        // Why: an EOF has the flag without the details; a function in a read made state that nobody names.
+        if status & flags::STATE_CHANGED != 0 && self.statement.kind != Is::SetStatement {
+            self.state.pins.add(Pins::SOMETHING);
+        }
+        true
+    }
+
+    fn meet_err(&mut self, bytes: &[u8]) -> bool {
+        let Some(err) = ErrPacket::parse(&bytes[HEADER..]) else {
+            return true;
+        };
+        let read_only =
+            err.code == 1290 && err.message.windows(11).any(|part| part == b"--read-only");
+        if read_only
+            && !self.delivered
+            && !self.in_transaction()
+            && self.request.is_kept()
+            && self.statement.is_refused_whole()
+        {
+            self.refused = Some(bytes.to_vec());
+            self.phase = Phase::Ready;
+            self.sent = false;
+            return false;
+        }
+        let single = !self
+            .statement
+            .marks
+            .has(Marks(Marks::MULTI.0 | Marks::CUT.0));
+        let known = single && self.statement.kind != Is::Other;
+        let autocommit = self.status & flags::AUTOCOMMIT != 0;
+        if self.in_transaction() || !(known && autocommit) {
+            self.transaction = Transaction::Maybe;
+        }
+        if single && !self.delivered {
+            // Why: a statement that failed as a whole left no state behind.
+            self.statement.marks = Marks::default();
+        }
+        // Why: the server closes a killed connection; so do we, instead of silently opening another one.
+        self.ends_after_answer |= err.code == 1927;
+        self.failed = true;
+        true
+    }
+
+    fn meet_prepared(&mut self, bytes: &[u8]) -> bool {
+        let payload = &bytes[HEADER..];
+        let (Some(id), Some(parameters)) = (payload.get(1..5), payload.get(7..9)) else {
+            return true;
+        };
+        let server_id = id.first_chunk().copied().map_or(0, u32::from_le_bytes);
+        let parameters = parameters
+            .first_chunk()
+            .copied()
+            .map_or(0, u16::from_le_bytes);
+        let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
+        let text = self.request.payload().get(1..).unwrap_or_default();
+        let kept = self.request.is_kept();
+        let mut statement = wire::statement::scan(text, backslash);
+        if !kept {
+            statement.marks.add(Marks::CUT);
+        }
+        let ours = self
+            .statements
+            .add(kept.then_some(text), statement, server_id, parameters);
+        let mut renamed = bytes.to_vec();
+        renamed[HEADER + 1..HEADER + 5].copy_from_slice(&ours.to_le_bytes());
+        self.to_client.extend_from_slice(&renamed);
+        false
+    }
+
+    fn take_status(&mut self, status: u16) {
+        self.status = status;
+        let open = status & flags::IN_TRANSACTION != 0;
+        self.transaction = if open {
+            Transaction::Open
+        } else {
+            Transaction::None
+        };
+        if matches!(self.command, code::STMT_EXECUTE | code::STMT_FETCH) {
+            let id = self.statement_ref;
+            if let Ok(prepared) = self.statements.get(id) {
+                let cursor =
+                    status & flags::CURSOR_EXISTS != 0 && status & flags::LAST_ROW_SENT == 0;
+                prepared.cursor = cursor;
+            }
+        }
+    }
+
+    fn learn(&mut self, reported: &[u8]) {
+        let (mut something, mut named) = (false, false);
+        let passing =
+            self.statement.kind == Is::SetStatement && !self.statement.marks.has(Marks::MULTI);
+        for change in changes(reported) {
+            match change {
+                // Why: the variables of SET STATEMENT are reported with the value they had for it (10.11.19).
+                Change::Variable(name, value) if !passing => {
+                    named = true;
+                    self.state.variable(name, value);
+                }
+                Change::Variable(..) => named = true,
+                Change::Database(name) => {
+                    named = true;
+                    self.state.database = name.into();
+                }
+                Change::Something => something = true,
+            }
+        }
+        let explained = Marks::SETS_USER_VARIABLE.0 | Marks::TEMPORARY.0 | Marks::SESSION_OBJECT.0;
+        let unexplained = something && !named && !self.statement.marks.has(Marks(explained));
+        // Why: a procedure may set variables that are reported and, beside them, ones that are not.
+        let hidden = something && self.statement.kind == Is::Other && self.command != code::INIT_DB;
+        if (unexplained && self.statement.kind != Is::SetRole) || hidden {
+            self.state.pins.add(Pins::SOMETHING);
+        }
+    }
+
+    /// The answer has ended: what does the statement leave behind?
+    fn ended(&mut self) {
+        self.moved_since_answer = false;
+        let failed = std::mem::take(&mut self.failed);
+        self.last_failed = failed;
+        if !failed {
+            self.after_success();
+        }
+        self.pin();
+        let closes = std::mem::take(&mut self.ends_after_answer);
+        let reset = self.command == code::RESET_CONNECTION && !failed;
+        let whole = self.request.is_whole();
+        self.finish();
+        if reset {
+            self.begin_tracking();
+        }
+        if closes || !whole {
+            self.phase = Phase::Closing;
+        }
+    }
+
+    fn pin(&mut self) {
+        let marks = self.statement.marks;
+        for (mark, pin) in [
+            (Marks::SETS_USER_VARIABLE, Pins::USER_VARIABLES),
+            (Marks::NAMED_LOCK, Pins::NAMED_LOCKS),
+            (Marks::TABLE_LOCK, Pins::TABLE_LOCKS),
+            (Marks::SESSION_OBJECT, Pins::SESSION_OBJECTS),
+        ] {
+            if marks.has(mark) {
+                self.state.pins.add(pin);
+            }
+        }
+        if marks.has(Marks::TEMPORARY) && !marks.has(Marks::DROP) {
+            self.state.pins.add(Pins::TEMPORARY_TABLES);
+        }
+    }
+
+    fn after_success(&mut self) {
+        match self.command {
+            code::RESET_CONNECTION => {
+                self.state.reset();
+                self.statements.clear();
+                self.transaction = Transaction::None;
+                self.lost_transaction = false;
+            }
+            code::SET_OPTION => {
+                self.state.multi_statements = Some(self.request.payload().get(1) == Some(&0));
+            }
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                let id = self.statement_ref;
+                if let Ok(prepared) = self.statements.get(id) {
+                    prepared.long_data = false;
+                }
+            }
+            _ => {}
+        }
+        if self.command == code::QUERY || self.command == code::STMT_EXECUTE {
+            self.after_statement();
+        }
+    }
+
+    fn after_statement(&mut self) {
+        let text = self.request.payload().get(1..).unwrap_or_default();
+        match self.statement.kind {
+            Is::SetTransaction => {
+                let short = self.command == code::QUERY && text.len() <= MAX_SET_TRANSACTION;
+                if short && !self.in_transaction() {
+                    self.state.next_transaction = Some(text.into());
+                } else if !short {
+                    self.state.pins.add(Pins::ONE_SHOT);
+                }
+            }
+            Is::SetNames if self.statement.marks.has(Marks::COLLATE) => {
+                match names_collation(text).filter(|_| self.command == code::QUERY) {
+                    Some(name) => self
+                        .state
+                        .variable(b"collation_connection", name.as_bytes()),
+                    None => self.state.pins.add(Pins::UNTRACKED),
+                }
+            }
+            Is::SetRole => self.state.pins.add(Pins::ROLE),
+            Is::Unlock => self.state.pins.remove(Pins::TABLE_LOCKS),
+            Is::Set | Is::SetNames | Is::SetStatement | Is::Show | Is::Use => {}
+            _ => self.state.next_transaction = None,
+        }
+    }
+
+    /// The answer to a PREPARE of our own.
+    fn preparing_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
+        let (used, kind, bytes) = swallow(&mut self.walker, input)?;
+        match kind {
+            Some(Kind::Prepared) => {
+                let id = bytes
+                    .get(HEADER + 1..HEADER + 5)
+                    .and_then(|id| id.first_chunk().copied());
+                self.preparing_as = id.map_or(0, u32::from_le_bytes);
+            }
+            Some(Kind::Err) => {
+                let unanswered = self.command == code::STMT_SEND_LONG_DATA;
+                if !unanswered {
+                    self.to_client.extend_from_slice(&bytes);
+                }
+                let whole = self.request.is_whole();
+                self.finish();
+                if !whole {
+                    self.phase = Phase::Closing;
+                }
+                return Ok(Given { used, pass: 0 });
+            }
+            _ => {}
+        }
+        if self.walker.done() {
+            let id = self.statement_ref;
+            self.statements.here(id, self.preparing_as);
+            self.phase = Phase::Ready;
+        }
+        Ok(Given { used, pass: 0 })
+    }
+}
+
+/// Walks on and passes nothing; returns the packet met.
+fn swallow(
+    walker: &mut wire::walk::Walker,
+    input: &[u8],
+) -> Result<(usize, Option<Kind>, Vec<u8>), Malformed> {
+    Ok(match walker.step(input)? {
+        Step::Pass { used, .. } | Step::Kept { used, .. } => (used, None, Vec::new()),
+        Step::Packet { kind, length } => (length, Some(kind), input[..length].to_vec()),
+        Step::KeptPacket { kind, bytes, used } => (used, Some(kind), bytes),
+    })
+}

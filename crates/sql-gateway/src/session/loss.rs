@@ -1,0 +1,111 @@
+//! The connection to the server is gone: what does the client hear, and what can go on elsewhere?
+
+use wire::statement::{Kind, Marks};
+
+use super::{Phase, Session, Transaction};
+use crate::fault::Fault;
+use wire::flags;
+
+impl Session {
+    /// The connection is gone (broken, or cut because another server is the primary). Returns true when the
+    /// current statement waits for another connection.
+    pub(crate) fn lost(&mut self) -> bool {
+        self.statements.reconnected();
+        self.swallow = None;
+        self.to_server.clear();
+        self.moved_since_answer = true;
+        match self.phase {
+            Phase::Idle | Phase::Ready | Phase::Preparing => {
+                self.lost_transaction |= self.in_transaction();
+                self.transaction = Transaction::None;
+                if self.phase == Phase::Preparing {
+                    self.phase = Phase::Ready;
+                }
+            }
+            Phase::Flight | Phase::Infile => self.lost_in_flight(),
+            Phase::Closing => {}
+        }
+        self.phase == Phase::Ready
+    }
+
+    fn lost_in_flight(&mut self) {
+        let before = std::mem::replace(&mut self.transaction, Transaction::None);
+        let outside = before == Transaction::None;
+        let read = self.statement.is_plain_read();
+        if outside
+            && !self.delivered
+            && self.request.is_kept()
+            && (read || !self.sent || self.only_sets())
+        {
+            self.phase = Phase::Ready;
+            self.sent = false;
+            return;
+        }
+        let implicit = outside && self.status & flags::AUTOCOMMIT == 0;
+        let fault = if outside && read {
+            Fault::ReadBroken
+        } else if (before == Transaction::Open || implicit)
+            && self.statement.dies_with_its_transaction()
+        {
+            Fault::TransactionLost
+        } else {
+            Fault::OutcomeUnknown
+        };
+        if self.delivered && !self.walker.at_boundary() {
+            // Why: in the middle of a packet there is no place for an error.
+            self.errors += 1;
+            self.phase = Phase::Closing;
+            return;
+        }
+        self.fail(&fault);
+    }
+
+    /// A statement that only sets this session's state: running it again is right.
+    fn only_sets(&self) -> bool {
+        let sets = matches!(
+            self.statement.kind,
+            Kind::Set
+                | Kind::SetNames
+                | Kind::SetTransaction
+                | Kind::Use
+                | Kind::Begin
+                | Kind::Rollback
+        );
+        let harm =
+            Marks::MULTI.0 | Marks::CUT.0 | Marks::SETS_USER_VARIABLE.0 | Marks::UNKNOWN_FUNCTION.0;
+        sets && !self.statement.marks.has(Marks(harm))
+    }
+
+    /// Not one byte of the statement left for the server.
+    pub(crate) fn not_sent(&mut self) {
+        self.sent = false;
+    }
+
+    /// There is no connection, and the statement matters only to one.
+    pub(crate) fn skip(&mut self) {
+        self.finish();
+    }
+
+    /// Why this session cannot be made again on another connection, if so.
+    pub(crate) fn obstacle(&self) -> Option<Fault> {
+        if self.statements.has_cursor() {
+            return Some(Fault::CannotMove("a session with an open cursor"));
+        }
+        self.state.pins.obstacle().map(Fault::CannotMove)
+    }
+
+    /// The statements that make this session on a fresh connection; each must be answered with OK.
+    pub(crate) fn script(&self) -> Vec<Vec<u8>> {
+        self.state
+            .script()
+            .iter()
+            .map(|text| super::state::query(text.as_bytes()))
+            .collect()
+    }
+
+    /// The session stands on a fresh connection.
+    pub(crate) fn moved(&mut self, status: u16) {
+        let kept = flags::NO_BACKSLASH_ESCAPES;
+        self.status = (status & !kept) | (self.status & kept);
+    }
+}

@@ -1,0 +1,272 @@
+//! One client's life between login and farewell, without IO: fed with bytes of both sides, it says what goes where.
+//!
+//! `mod.rs` the machine's fields and questions · `request.rs` bytes of the client · `answer.rs` bytes of the server ·
+//! `loss.rs` what a broken connection means · `state.rs` what a new connection needs · `prepared.rs` statements.
+
+mod answer;
+mod loss;
+mod prepared;
+mod request;
+mod state;
+
+use wire::command::{self, Shape};
+use wire::flags;
+use wire::kill::Kill;
+use wire::statement::Statement;
+use wire::walk::Walker;
+
+use crate::fault::Fault;
+pub(crate) use answer::{Given, Refusal};
+use prepared::Statements;
+use request::Request;
+
+use state::State;
+
+/// Requests up to this size are kept while they run, so that they can run again.
+pub(crate) const KEEP: usize = 256 * 1024;
+
+/// Where the session stands with its current statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Between statements.
+    Idle,
+    /// A statement is here and must be sent (again).
+    Ready,
+    /// A prepared statement is prepared on a new connection before its statement is sent.
+    Preparing,
+    /// Sent; the answer has not ended.
+    Flight,
+    /// The client sends a file; then the answer goes on.
+    Infile,
+    /// Everything for the client is in the outbox; the connection ends after it.
+    Closing,
+}
+
+/// Is a transaction open?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transaction {
+    /// No.
+    None,
+    /// Yes, the server said so in its last status.
+    Open,
+    /// An error answer (which carries no status) leaves it open or not.
+    Maybe,
+}
+
+/// What the machine wants from its driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Bytes.
+    Nothing,
+    /// A connection to the primary, and [`Session::launch`].
+    Send,
+    /// The same, but if there is no connection the statement is simply over.
+    SendIfConnected,
+    /// Whose KILL this is, by [`Session::resolved`].
+    Resolve(Kill),
+    /// A login as the user in this COM_CHANGE_USER payload.
+    ChangeUser(Vec<u8>),
+    /// The end, after the outbox is empty.
+    Close,
+}
+
+/// One client session.
+pub(crate) struct Session {
+    deprecate_eof: bool,
+    tracks: bool,
+    phase: Phase,
+    request: Request,
+    command: u8,
+    statement: Statement,
+    kill: Option<Kill>,
+    walker: Walker,
+    swallow: Option<Walker>,
+    transaction: Transaction,
+    status: u16,
+    delivered: bool,
+    sent: bool,
+    failed: bool,
+    last_failed: bool,
+    ends_after_answer: bool,
+    statement_ref: u32,
+    preparing_as: u32,
+    refused: Option<Vec<u8>>,
+    lost_transaction: bool,
+    moved_since_answer: bool,
+    state: State,
+    statements: Statements,
+    /// Bytes for the client that the machine made; they go out after what was passed on.
+    pub(crate) to_client: Vec<u8>,
+    /// Bytes for the server that the machine made.
+    pub(crate) to_server: Vec<u8>,
+    errors: u32,
+}
+
+impl Session {
+    /// A session after its first login, on a connection to the server with this status.
+    pub(crate) fn new(capabilities: u64, database: &[u8], status: u16) -> Self {
+        let deprecate_eof = capabilities & flags::DEPRECATE_EOF != 0;
+        let mut session = Self {
+            deprecate_eof,
+            tracks: capabilities & flags::SESSION_TRACK != 0,
+            phase: Phase::Idle,
+            request: Request::default(),
+            command: 0,
+            statement: Statement::HARMLESS,
+            kill: None,
+            walker: Walker::new(Shape::Nothing, deprecate_eof),
+            swallow: None,
+            transaction: Transaction::None,
+            status,
+            delivered: false,
+            sent: false,
+            failed: false,
+            last_failed: false,
+            ends_after_answer: false,
+            statement_ref: 0,
+            preparing_as: 0,
+            refused: None,
+            lost_transaction: false,
+            moved_since_answer: false,
+            state: State::new(database),
+            statements: Statements::default(),
+            to_client: Vec::new(),
+            to_server: Vec::new(),
+            errors: 0,
+        };
+        session.begin_tracking();
+        session
+    }
+
+    /// Puts the statement that switches tracking on into the outbox; its answer is swallowed.
+    fn begin_tracking(&mut self) {
+        self.to_server.extend_from_slice(&state::tracking());
+        self.swallow = Some(Walker::new(Shape::Simple, self.deprecate_eof));
+    }
+
+    /// What the driver must do now.
+    pub(crate) fn want(&self) -> Want {
+        match self.phase {
+            Phase::Closing => Want::Close,
+            Phase::Ready => match self.command {
+                command::code::CHANGE_USER => Want::ChangeUser(self.request.payload().to_vec()),
+                command::code::STMT_CLOSE => Want::SendIfConnected,
+                _ => match self.kill {
+                    Some(kill) => Want::Resolve(kill),
+                    None => Want::Send,
+                },
+            },
+            _ => Want::Nothing,
+        }
+    }
+
+    /// Its phase.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// True while a transaction is open or may be, or a statement runs: a drain waits for its end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.in_transaction()
+            || matches!(self.phase, Phase::Flight | Phase::Infile | Phase::Preparing)
+    }
+
+    /// True while a transaction is open or may be.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.transaction != Transaction::None
+    }
+
+    /// True when the statement was refused by a read-only server and waits for another one.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// The statement that was refused may be sent again.
+    pub(crate) fn ask_again(&mut self) {
+        self.refused = None;
+    }
+
+    /// True when the last statement ended with an error.
+    pub(crate) fn last_failed(&self) -> bool {
+        self.last_failed
+    }
+
+    /// The database that a new connection starts with.
+    pub(crate) fn database(&self) -> &[u8] {
+        &self.state.database
+    }
+
+    /// Capabilities changed by COM_SET_OPTION.
+    pub(crate) fn adjust(&self, capabilities: u64) -> u64 {
+        match self.state.multi_statements {
+            Some(true) => capabilities | flags::MULTI_STATEMENTS,
+            Some(false) => capabilities & !flags::MULTI_STATEMENTS,
+            None => capabilities,
+        }
+    }
+
+    /// Errors given to the client since the last call.
+    pub(crate) fn take_errors(&mut self) -> u32 {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// True when the client may send bytes that matter now (not only the next statement).
+    pub(crate) fn takes_client_bytes(&self) -> bool {
+        match self.phase {
+            Phase::Idle | Phase::Infile => true,
+            Phase::Flight => self.request.streams(),
+            Phase::Ready | Phase::Preparing | Phase::Closing => false,
+        }
+    }
+
+    /// True when the server owes an answer.
+    pub(crate) fn awaits_server(&self) -> bool {
+        self.swallow.is_some()
+            || matches!(self.phase, Phase::Flight | Phase::Infile | Phase::Preparing)
+    }
+
+    /// Answers the current statement with an error, and ends the session if the fault says so.
+    pub(crate) fn fail(&mut self, fault: &Fault) {
+        self.errors += 1;
+        let sequence = self.next_sequence();
+        wire::packet::put(&mut self.to_client, sequence, &fault.payload());
+        let whole = self.request.is_whole();
+        self.finish();
+        if fault.closes() || !whole {
+            self.phase = Phase::Closing;
+        }
+    }
+
+    /// Gives up waiting: the server's own refusal if there was one, else `fault`.
+    pub(crate) fn give_up(&mut self, fault: &Fault) {
+        match self.refused.take() {
+            Some(refusal) => {
+                self.to_client.extend_from_slice(&refusal);
+                self.finish();
+            }
+            None => self.fail(fault),
+        }
+    }
+
+    fn next_sequence(&self) -> u8 {
+        if self.delivered && self.phase == Phase::Flight {
+            self.walker.next_sequence()
+        } else {
+            self.request.last_sequence().wrapping_add(1)
+        }
+    }
+
+    /// The current statement is over.
+    fn finish(&mut self) {
+        self.phase = Phase::Idle;
+        self.request.clear();
+        self.delivered = false;
+        self.sent = false;
+        self.refused = None;
+        self.kill = None;
+    }
+}
+
+#[cfg(test)]
+#[path = "../session_tests.rs"]
+mod tests;

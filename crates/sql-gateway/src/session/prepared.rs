@@ -1,0 +1,122 @@
+//! Prepared statements: the client's ids are ours; on each connection a statement is prepared when it is first used.
+
+use std::collections::HashMap;
+
+use wire::statement::Statement;
+
+use crate::fault::Fault;
+
+/// "The statement prepared last" (MariaDB).
+const LAST: u32 = 0xffff_ffff;
+
+/// One prepared statement.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Its text; `None` when it was too long to keep.
+    pub(crate) text: Option<Box<[u8]>>,
+    /// What its text is.
+    pub(crate) statement: Statement,
+    /// The id on the server.
+    pub(crate) server_id: u32,
+    /// The connection on which that id is good.
+    connection: u32,
+    /// Number of parameters.
+    pub(crate) parameters: u16,
+    /// Their types, as the client bound them last.
+    pub(crate) types: Option<Box<[u8]>>,
+    /// The server of this connection knows the types.
+    pub(crate) types_known: bool,
+    /// Long data were sent and not yet used.
+    pub(crate) long_data: bool,
+    /// A cursor is open.
+    pub(crate) cursor: bool,
+}
+
+/// A session's prepared statements.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    known: Option<Box<HashMap<u32, Prepared>>>,
+    last: u32,
+    connection: u32,
+}
+
+impl Statements {
+    /// Adds a statement that was prepared on this connection; returns the client's id.
+    pub(crate) fn add(
+        &mut self,
+        text: Option<&[u8]>,
+        statement: Statement,
+        server_id: u32,
+        parameters: u16,
+    ) -> u32 {
+        self.last = self.last.wrapping_add(1).clamp(1, LAST - 1);
+        let prepared = Prepared {
+            text: text.map(Into::into),
+            statement,
+            server_id,
+            connection: self.connection,
+            parameters,
+            types: None,
+            types_known: false,
+            long_data: false,
+            cursor: false,
+        };
+        self.known
+            .get_or_insert_default()
+            .insert(self.last, prepared);
+        self.last
+    }
+
+    /// The statement with the client's id.
+    pub(crate) fn get(&mut self, id: u32) -> Result<&mut Prepared, Fault> {
+        let id = if id == LAST { self.last } else { id };
+        self.known
+            .as_mut()
+            .and_then(|known| known.get_mut(&id))
+            .ok_or(Fault::UnknownStatement(id))
+    }
+
+    /// True when the statement is prepared on this connection.
+    pub(crate) fn is_here(&self, id: u32) -> bool {
+        let id = if id == LAST { self.last } else { id };
+        let known = self.known.as_ref().and_then(|known| known.get(&id));
+        known.is_some_and(|prepared| prepared.connection == self.connection)
+    }
+
+    /// It was prepared again, on this connection.
+    pub(crate) fn here(&mut self, id: u32, server_id: u32) {
+        let connection = self.connection;
+        if let Ok(prepared) = self.get(id) {
+            prepared.connection = connection;
+            prepared.server_id = server_id;
+            prepared.types_known = false;
+        }
+    }
+
+    /// Forgets a statement.
+    pub(crate) fn remove(&mut self, id: u32) {
+        if let Some(known) = &mut self.known {
+            known.remove(&id);
+            if known.is_empty() {
+                self.known = None;
+            }
+        }
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.known = None;
+    }
+
+    /// The connection is another one: nothing is prepared there.
+    pub(crate) fn reconnected(&mut self) {
+        self.connection = self.connection.wrapping_add(1);
+    }
+
+    /// True when a cursor is open.
+    pub(crate) fn has_cursor(&self) -> bool {
+        self.known
+            .as_ref()
+            .is_some_and(|known| known.values().any(|prepared| prepared.cursor))
+    }
+}

@@ -1,0 +1,229 @@
+//! What a new connection must be told so that the client does not notice: learned from the server's own
+//! reports. And what cannot be told: the pins.
+
+use wire::command::code;
+use wire::packet;
+
+/// More than this in session variables is not kept; such a session cannot be moved.
+const MAX_VARIABLES: usize = 64 * 1024;
+
+const TRACKING: &str = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1";
+
+/// State that lives in one server's session only, as a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pins(u16);
+
+impl Pins {
+    pub(crate) const USER_VARIABLES: Pins = Pins(1);
+    pub(crate) const TEMPORARY_TABLES: Pins = Pins(1 << 1);
+    pub(crate) const NAMED_LOCKS: Pins = Pins(1 << 2);
+    pub(crate) const TABLE_LOCKS: Pins = Pins(1 << 3);
+    pub(crate) const SESSION_OBJECTS: Pins = Pins(1 << 4);
+    pub(crate) const ROLE: Pins = Pins(1 << 5);
+    pub(crate) const ONE_SHOT: Pins = Pins(1 << 6);
+    pub(crate) const UNTRACKED: Pins = Pins(1 << 7);
+    pub(crate) const SOMETHING: Pins = Pins(1 << 8);
+
+    pub(crate) fn add(&mut self, other: Pins) {
+        self.0 |= other.0;
+    }
+
+    pub(crate) fn remove(&mut self, other: Pins) {
+        self.0 &= !other.0;
+    }
+
+    /// In words, for the one error.
+    pub(crate) fn obstacle(self) -> Option<&'static str> {
+        const WORDS: [(Pins, &str); 9] = [
+            (Pins::TEMPORARY_TABLES, "a session with temporary tables"),
+            (Pins::NAMED_LOCKS, "a session that used GET_LOCK"),
+            (Pins::TABLE_LOCKS, "a session with locked tables"),
+            (Pins::USER_VARIABLES, "a session with user variables"),
+            (
+                Pins::SESSION_OBJECTS,
+                "a session with PREPARE or HANDLER objects",
+            ),
+            (Pins::ROLE, "a session with a role"),
+            (
+                Pins::ONE_SHOT,
+                "a session with a set timestamp, insert_id or random seed",
+            ),
+            (
+                Pins::UNTRACKED,
+                "a session that changed its session tracking",
+            ),
+            (Pins::SOMETHING, "a session with state of its own"),
+        ];
+        WORDS
+            .iter()
+            .find(|(pin, _)| self.0 & pin.0 != 0)
+            .map(|(_, words)| *words)
+    }
+}
+
+/// A session's state.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Variables in the order of their last assignment.
+    variables: Vec<(Box<str>, Box<[u8]>)>,
+    pub(crate) database: Box<[u8]>,
+    pub(crate) pins: Pins,
+    /// `SET TRANSACTION …` that waits for its transaction.
+    pub(crate) next_transaction: Option<Box<[u8]>>,
+    pub(crate) last_insert_id: u64,
+    pub(crate) multi_statements: Option<bool>,
+}
+
+impl State {
+    pub(crate) fn new(database: &[u8]) -> Self {
+        Self {
+            database: database.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The server says that a variable has this value now.
+    pub(crate) fn variable(&mut self, name: &[u8], value: &[u8]) {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return self.pins.add(Pins::UNTRACKED);
+        };
+        match name {
+            "last_gtid" | "in_transaction" | "error_count" | "warning_count" => return,
+            "last_insert_id" | "identity" => {
+                let digits = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
+                self.last_insert_id = digits.unwrap_or(0);
+                return;
+            }
+            // Why: `SET timestamp=DEFAULT` is reported with the old frozen value (10.11.19), and the others
+            // hold for one statement.
+            "timestamp" | "insert_id" | "rand_seed1" | "rand_seed2" | "gtid_seq_no"
+            | "pseudo_thread_id" => {
+                return self.pins.add(Pins::ONE_SHOT);
+            }
+            _ if name.starts_with("session_track_") => return self.pins.add(Pins::UNTRACKED),
+            // Why: the server does not report the collation that goes with a new charset (10.11.19).
+            "character_set_connection" => self.forget("collation_connection"),
+            _ => {}
+        }
+        self.forget(name);
+        let size: usize = self
+            .variables
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if size + name.len() + value.len() > MAX_VARIABLES {
+            return self.pins.add(Pins::UNTRACKED);
+        }
+        self.variables.push((name.into(), value.into()));
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| &**known != name);
+    }
+
+    /// COM_RESET_CONNECTION: all but the database is as after the login.
+    pub(crate) fn reset(&mut self) {
+        let database = std::mem::take(&mut self.database);
+        *self = Self {
+            database,
+            multi_statements: self.multi_statements,
+            ..Self::default()
+        };
+    }
+
+    /// The statements that make this state on a fresh connection; each is answered with OK.
+    pub(crate) fn script(&self) -> Vec<String> {
+        let mut set = TRACKING.to_owned();
+        for (name, value) in &self.variables {
+            set.push_str(", ");
+            set.push_str(name);
+            set.push('=');
+            set.push_str(&literal(name, value));
+        }
+        if self.last_insert_id != 0 {
+            set.push_str(&format!(", last_insert_id={}", self.last_insert_id));
+        }
+        let next = self
+            .next_transaction
+            .as_ref()
+            .map(|text| String::from_utf8_lossy(text).into_owned());
+        std::iter::once(set).chain(next).collect()
+    }
+}
+
+/// COM_QUERY packets that switch tracking on.
+pub(crate) fn tracking() -> Vec<u8> {
+    query(TRACKING.as_bytes())
+}
+
+/// A COM_QUERY packet.
+pub(crate) fn query(text: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(1 + text.len());
+    payload.push(code::QUERY);
+    payload.extend_from_slice(text);
+    packet::packet(0, &payload)
+}
+
+/// A value as SQL that means the same under every `sql_mode` and charset.
+fn literal(name: &str, value: &[u8]) -> String {
+    if value.is_empty() && name == "character_set_results" {
+        return "NULL".to_owned();
+    }
+    let number = !value.is_empty()
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+        && std::str::from_utf8(value).is_ok_and(|text| text.parse::<f64>().is_ok());
+    let plain = value
+        .iter()
+        .all(|byte| (b' '..=b'~').contains(byte) && !matches!(byte, b'\'' | b'\\'));
+    if number {
+        String::from_utf8_lossy(value).into_owned()
+    } else if plain {
+        format!("'{}'", String::from_utf8_lossy(value))
+    } else {
+        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("CONVERT(x'{hex}' USING utf8mb4)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_when_learned_are_set_in_the_order_of_their_last_assignment() {
+        let mut state = State::new(b"shop");
+        for (name, value) in [
+            ("sql_mode", "ANSI"),
+            ("collation_connection", "utf8mb4_bin"),
+            ("character_set_connection", "latin1"),
+            ("max_statement_time", "5.000000"),
+            ("sql_mode", ""),
+            ("character_set_results", ""),
+            ("init_thing", "a'b"),
+        ] {
+            state.variable(name.as_bytes(), value.as_bytes());
+        }
+        state.last_insert_id = 7;
+        assert_eq!(
+            state.script()[0].strip_prefix(TRACKING).unwrap(),
+            ", character_set_connection='latin1', max_statement_time=5.000000, sql_mode='', \
+             character_set_results=NULL, init_thing=CONVERT(x'612762' USING utf8mb4), last_insert_id=7"
+        );
+        assert_eq!(state.pins.obstacle(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_replayed_when_reported_pins_the_session() {
+        let mut state = State::default();
+        state.variable(b"timestamp", b"1.0");
+        assert!(state.pins.obstacle().unwrap().contains("timestamp"));
+        state.reset();
+        assert_eq!(state.pins.obstacle(), None);
+        state.variable(b"session_track_schema", b"OFF");
+        assert!(state.pins.obstacle().is_some());
+    }
+}
