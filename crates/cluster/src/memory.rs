@@ -70,8 +70,8 @@ pub struct Promise {
 pub struct Shrink {
     /// Who was cut.
     pub lost: BTreeSet<NodeName>,
-    /// The end of the binlog after they were.
-    pub end: Position,
+    /// The end of the binlog after they were; not noted yet while `None`.
+    pub end: Option<Position>,
 }
 
 /// A replica that is becoming the first member.
@@ -124,14 +124,16 @@ impl Memory {
                     opened: false,
                 });
             }
-            (Action::NoteEnd(end_of), Outcome::At(end)) => self.noted(end_of, end),
+            // Why only then: another may have become primary while it was done.
+            (Action::NoteEnd(end_of), Outcome::At(end)) if view.is_confirmed() => {
+                self.noted(end_of, end);
+            }
             (Action::Open, Outcome::Done) => {
                 if let Some(tenure) = &mut self.tenure {
                     tenure.opened = true;
                 }
-                self.handover = None;
             }
-            (Action::BeginGrow { node, stamp }, Outcome::Done) => {
+            (Action::BeginGrow { node, stamp }, Outcome::Done) if view.is_confirmed() => {
                 let (node, stamp) = (node.clone(), *stamp);
                 self.grow = Some(Grow {
                     node,
@@ -140,6 +142,7 @@ impl Memory {
                     end: None,
                 });
             }
+            (Action::Cut(node), Outcome::Done) => self.gave_up(view, node),
             (Action::Admit { node, .. }, Outcome::Done) => {
                 self.shrink.take_if(|shrink| shrink.lost.contains(node));
             }
@@ -147,7 +150,7 @@ impl Memory {
                 self.grow = None;
                 self.set_back(view);
             }
-            (Action::BeginHandover(to), Outcome::Done) => {
+            (Action::BeginHandover(to), Outcome::Done) if view.is_confirmed() => {
                 self.handover = Some(Handover {
                     to: to.clone(),
                     since: view.now,
@@ -237,6 +240,21 @@ impl Memory {
         }
     }
 
+    /// Why at the cut already: interrupted after it, the member is not let in again.
+    fn gave_up(&mut self, view: &View, node: &NodeName) {
+        let well = view.server.running().is_some_and(|r| r.health.is_ok());
+        let document = view.document.as_ref().filter(|_| view.is_confirmed());
+        if well && document.is_some_and(|document| document.in_sync.contains_key(node)) {
+            let shrink = self.shrink.get_or_insert_with(|| Shrink {
+                lost: BTreeSet::new(),
+                end: None,
+            });
+            if shrink.lost.insert(node.clone()) {
+                shrink.end = None;
+            }
+        }
+    }
+
     /// Why the pause doubles: a replica that connects and never keeps up would hold every commit up
     /// again and again.
     fn set_back(&mut self, view: &View) {
@@ -261,7 +279,7 @@ impl Memory {
             EndOf::Shrink(lost) => {
                 self.shrink = Some(Shrink {
                     lost: lost.clone(),
-                    end: end.clone(),
+                    end: Some(end.clone()),
                 });
             }
             EndOf::Grow => {

@@ -1,6 +1,7 @@
 //! The primary's allow-list of replication tunnels. Sync only with the very ids that the ledger
 //! names, or is about to when an empty set grows; whoever has been cut stays out.
 
+use super::grow;
 use crate::{Action, Document, Mode, NodeName, Stamp, View};
 
 /// The changes that bring the allow-list to what it should be.
@@ -49,7 +50,8 @@ fn wanted(view: &View, document: &Document, node: &NodeName) -> Option<(Mode, St
         return Some((Mode::Sync, *stamp));
     }
     if let Some(grow) = view.memory.grow.as_ref().filter(|grow| grow.node == *node) {
-        return (!member.far).then_some((Mode::Sync, grow.stamp));
+        let out = member.far || grow::is_over(view, grow);
+        return (!out).then_some((Mode::Sync, grow.stamp));
     }
     // Why the last known ids of a silent replica stay good: they admit it to nothing that counts.
     let known = view.peers.get(node).map(|peer| peer.report.stamp);

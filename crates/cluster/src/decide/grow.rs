@@ -4,7 +4,7 @@
 
 use super::{Decision, shrink};
 use crate::{
-    Action, Applying, Document, Durability, EndOf, Intent, Mark, Mode, NodeName, Reason, Receiving,
+    Action, Applying, Document, EndOf, Grow, Intent, Mark, Mode, NodeName, Reason, Receiving,
     Report, Running, View,
 };
 
@@ -66,20 +66,20 @@ fn is_ready(view: &View, document: &Document, node: &NodeName, report: &Report) 
         && running.lag_ms.is_some_and(|ms| ms <= view.timing.caught_up)
 }
 
+/// True when the replica has not confirmed in time, or is not what it was.
+pub(super) fn is_over(view: &View, grow: &Grow) -> bool {
+    let late = view.now.saturating_sub(grow.since) >= view.timing.grow;
+    let known = view.fresh(&grow.node);
+    late || known.is_none_or(|report| report.stamp != grow.stamp)
+}
+
 fn first_member(view: &View, document: &Document, running: &Running) -> Option<Decision> {
     let grow = view.memory.grow.as_ref()?;
     let node = grow.node.clone();
-    let late = view.now.saturating_sub(grow.since) >= view.timing.grow;
-    let gone = view
-        .fresh(&node)
-        .is_none_or(|report| report.stamp != grow.stamp);
-    if late || gone {
-        let mut actions = vec![Action::Cut(node.clone())];
-        if running.semi_sync && document.durability != Durability::Strict {
-            actions.push(Action::SemiSync(false));
-        }
-        actions.push(Action::EndGrow);
-        return Some(Decision::steps(actions, Reason::GrowGivenUp { node }));
+    // By now it has been cut and semi-sync is off again: the plain duties saw to that, in this order.
+    if is_over(view, grow) {
+        let reason = Reason::GrowGivenUp { node };
+        return Some(Decision::one(Action::EndGrow, reason));
     }
     let connected = view
         .admissions

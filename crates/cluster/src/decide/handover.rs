@@ -113,9 +113,12 @@ pub(super) fn overdue(view: &View, document: &Document, running: &Running) -> Op
     if running.read_only {
         actions.push(Action::Open);
     }
+    // Why the wish ends first: while it lasts, an end of the handover would begin another.
+    if view.wish.is_some() {
+        let why = format!("{to} was not ready in time, nothing was changed");
+        actions.push(Action::EndWish(Some(why)));
+    }
     actions.push(Action::EndHandover);
-    let why = format!("{to} was not ready in time, nothing was changed");
-    actions.push(Action::EndWish(Some(why)));
     Some(Decision::steps(actions, Reason::SwitchoverUndone { to }))
 }
 

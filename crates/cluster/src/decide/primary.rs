@@ -126,10 +126,9 @@ fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
 /// strict durability never, so that a primary that is alone acknowledges nothing.
 fn wants_semi_sync(view: &View, document: &Document) -> bool {
     let growing = view.memory.grow.as_ref().is_some_and(|grow| {
-        view.admissions
-            .get(&grow.node)
-            .is_some_and(|a| a.connected && a.mode == Mode::Sync && a.stamp == grow.stamp)
-            || grow.end.is_some()
+        let admission = view.admissions.get(&grow.node);
+        let connected = admission.is_some_and(|a| a.connected && a.mode == Mode::Sync);
+        !grow::is_over(view, grow) && (connected || grow.end.is_some())
     });
     let strict = document.durability == Durability::Strict;
     !document.in_sync.is_empty() || growing || strict

@@ -39,10 +39,12 @@ pub(super) fn decide(view: &View, document: &Document) -> Option<Decision> {
     if nobody_left && document.durability == Durability::Strict && !beyond_return {
         return readmit(document, &cut);
     }
-    match &view.memory.shrink {
-        Some(shrink) if shrink.lost == lost => Some(take_out(view, document, &lost, &shrink.end)),
+    let end = view.memory.shrink.as_ref().and_then(|s| s.end.as_ref());
+    match end {
+        Some(end) if cut == lost => Some(take_out(view, document, &lost, end)),
         _ => {
-            let mut actions: Vec<_> = lost.iter().cloned().map(Action::Cut).collect();
+            let uncut = lost.difference(&cut).cloned();
+            let mut actions: Vec<_> = uncut.map(Action::Cut).collect();
             actions.push(Action::NoteEnd(EndOf::Shrink(lost)));
             Some(Decision::steps(actions, Reason::Shrinks { lost: losses }))
         }
