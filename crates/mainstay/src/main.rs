@@ -1,2 +1,28 @@
-//! The program: parse, run, exit code.
-fn main() {}
+//! The program: parse, run, exit code. What each verb does is in `cli/`, one file per verb; what
+//! `mainstay run` starts is in `agent.rs`.
+
+mod agent;
+mod cli;
+mod config;
+mod control;
+mod demo;
+mod docs;
+mod output;
+mod setup;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let output = cli.output();
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The database's accounts for the gateway: read from the local server, kept, read again when a
+//! login shows that they are stale, at most once a second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use mariadb::AccountProof;
+use sql_gateway::{Accounts, Proof};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::node::Node;
+
+/// Between two readings.
+const PACE: Duration = Duration::from_secs(1);
+
+/// What was read last.
+#[derive(Default)]
+pub(super) struct Table {
+    users: RwLock<HashMap<String, Vec<Proof>>>,
+    wanted: Notify,
+}
+
+impl Table {
+    /// A table that is read from this node's server; it stays empty where there is none.
+    pub(super) fn start(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> Arc<Self> {
+        let table = Arc::new(Self::default());
+        if let Some(server) = node.server.clone() {
+            let (reader, mut stopped) = (Arc::clone(&table), stopped.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                    () = reader.keep(server) => {}
+                }
+            });
+        }
+        table
+    }
+
+    async fn keep(&self, server: mariadb::Server) {
+        loop {
+            match server.accounts().await {
+                Ok(accounts) => {
+                    self.replace(accounts);
+                    sleep(PACE).await;
+                    self.wanted.notified().await;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the accounts cannot be read now");
+                    sleep(PACE).await;
+                }
+            }
+        }
+    }
+
+    fn replace(&self, accounts: Vec<AccountProof>) {
+        let mut users: HashMap<String, Vec<Proof>> = HashMap::new();
+        for account in accounts {
+            users
+                .entry(account.user.clone())
+                .or_default()
+                .extend(proofs(account));
+        }
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = users;
+    }
+}
+
+/// Each way in which an account may prove itself.
+fn proofs(account: AccountProof) -> impl Iterator<Item = Proof> {
+    let AccountProof {
+        host,
+        plugins,
+        native_hash,
+        ..
+    } = account;
+    let hash = native_hash.as_deref().and_then(bytes);
+    plugins.into_iter().map(move |plugin| Proof {
+        host: host.clone(),
+        native_hash: hash.filter(|_| plugin == "mysql_native_password"),
+        plugin,
+    })
+}
+
+/// `*` and 40 hexadecimal digits.
+fn bytes(text: &str) -> Option<[u8; 20]> {
+    let digits = text
+        .strip_prefix('*')
+        .filter(|digits| digits.len() == 40 && digits.is_ascii())?;
+    let mut bytes = [0; 20];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+impl Accounts for Table {
+    fn proofs(&self, user: &str) -> Vec<Proof> {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        let known = users.get(user).cloned();
+        drop(users);
+        known.unwrap_or_else(|| {
+            self.wanted.notify_one();
+            Vec::new()
+        })
+    }
+
+    fn stale(&self, _user: &str) {
+        self.wanted.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_when_it_has_several_plugins_then_each_is_a_proof_and_only_one_has_the_hash() {
+        let table = Table::default();
+        table.replace(vec![AccountProof {
+            user: "app".to_owned(),
+            host: "%".to_owned(),
+            plugins: vec!["ed25519".to_owned(), "mysql_native_password".to_owned()],
+            native_hash: Some("*14E65567ABDB5135D0CFD9A70B3032C179A49EE7".to_owned()),
+            is_locked: false,
+            needs_tls: false,
+        }]);
+        let proofs = table.proofs("app");
+        assert_eq!(proofs.len(), 2);
+        assert_eq!(proofs[0].native_hash, None);
+        assert_eq!(proofs[1].native_hash.unwrap()[..2], [0x14, 0xe6]);
+        assert!(table.proofs("nobody").is_empty());
+    }
+
+    #[test]
+    fn hash_when_it_is_none_then_none() {
+        for bad in ["", "*", "14E6", "*zz", &format!("*{}", "é".repeat(20))] {
+            assert_eq!(bytes(bad), None, "{bad}");
+        }
+    }
+}

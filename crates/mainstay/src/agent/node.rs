@@ -1,0 +1,185 @@
+//! What this node consists of: opened once at the start, shared by every service.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cluster::{Gate, NodeName};
+use keeper::Picture;
+use ledger::Raft;
+use peer::tunnel::{Admissions, Upstream};
+use peer::{Authority, Endpoint, Identity, JoinDesk, TokenStore};
+use tokio::sync::watch;
+
+use super::directory::Directory;
+use super::transport::PeerTransport;
+use crate::config::Config;
+use crate::output::{Failure, Result};
+use crate::setup::{Record, Secrets, identity_dir, ledger_dir, replication_account};
+
+/// This node.
+pub(super) struct Node {
+    pub(super) config: Config,
+    /// None on a witness: it has no server and lets nobody in.
+    pub(super) secrets: Option<Secrets>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) raft: Arc<Raft>,
+    pub(super) server: Option<mariadb::Server>,
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) admissions: Arc<Admissions>,
+    /// What lets others in; none on a witness.
+    pub(super) desk: Option<Desk>,
+    /// The keeper that lives now.
+    pub(super) keeper: Slot<keeper::Handle>,
+    /// The gateway that lives now.
+    pub(super) gateway: Slot<sql_gateway::Handle>,
+    /// What the gateway does; a new keeper is told at once.
+    pub(super) gate: watch::Sender<Gate>,
+    /// What the keeper believes; none before its first word. It outlives keepers.
+    pub(super) picture: watch::Sender<Option<Arc<Picture>>>,
+}
+
+/// The authority, and the tokens this node has issued.
+pub(super) struct Desk {
+    pub(super) authority: Arc<Authority>,
+    pub(super) tokens: Arc<TokenStore>,
+}
+
+/// A service that may be restarted, as others reach it.
+pub(super) struct Slot<T>(RwLock<Option<T>>);
+
+impl<T: Clone> Slot<T> {
+    pub(super) fn empty() -> Self {
+        Self(RwLock::new(None))
+    }
+
+    pub(super) fn get(&self) -> Option<T> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set(&self, value: Option<T>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+}
+
+/// A port of this server itself.
+pub(super) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+impl Node {
+    /// Opens everything that the configuration names; starts nothing but the ledger.
+    pub(super) async fn open(config: Config) -> Result<Self> {
+        let data_dir = config.data_dir().to_owned();
+        let record = Record::load(&data_dir)?;
+        let dir = identity_dir(&data_dir);
+        let identity = Identity::load(&dir).map_err(Failure::doing("load this node's identity"))?;
+        check_same(&config, &record, &identity)?;
+        let is_data = !config.file.node.witness;
+        let secrets = is_data.then(|| Secrets::load(&data_dir)).transpose()?;
+        let identity = Arc::new(identity);
+        let endpoint = Endpoint::new(Arc::clone(&identity), peer::Config::default())
+            .map_err(Failure::doing("set up the network"))?;
+        let desk = if is_data {
+            Some(Desk::open(&dir)?)
+        } else {
+            None
+        };
+        if let Some(desk) = &desk {
+            let (authority, tokens) = (Arc::clone(&desk.authority), Arc::clone(&desk.tokens));
+            endpoint.set_join_desk(Some(JoinDesk::new(authority, tokens)));
+        }
+        let directory = Arc::new(Directory::open(&data_dir, &record.introduced));
+        let endpoint = Arc::new(endpoint);
+        let transport = PeerTransport::new(Arc::clone(&endpoint), Arc::clone(&directory));
+        let me = ledger::Identity {
+            cluster: identity.cluster_id().to_owned(),
+            node: u64::from(record.number),
+        };
+        let timing = ledger::Timing::default();
+        let raft = Raft::open(&ledger_dir(&data_dir), me, Arc::new(transport), timing).await;
+        let raft = raft.map_err(Failure::doing("open the ledger"))?;
+        let server = match &secrets {
+            Some(secrets) => Some(server(&config, &record, secrets)?),
+            None => None,
+        };
+        let typed = &config.file.mariadb;
+        let upstream =
+            is_data.then(|| Arc::new(Upstream::new((*endpoint).clone(), local(typed.tunnel_port))));
+        let admissions = Arc::new(Admissions::new(local(typed.extra_port)));
+        Ok(Self {
+            config,
+            secrets,
+            identity,
+            endpoint,
+            directory,
+            raft: Arc::new(raft),
+            server,
+            upstream,
+            admissions,
+            desk,
+            keeper: Slot::empty(),
+            gateway: Slot::empty(),
+            gate: watch::Sender::new(Gate::default()),
+            picture: watch::Sender::new(None),
+        })
+    }
+
+    /// What the keeper believes now; none before its first word.
+    pub(super) fn picture(&self) -> Option<Arc<Picture>> {
+        self.picture.borrow().clone()
+    }
+
+    /// Whether this node is the primary that takes writes in this epoch.
+    pub(super) fn serves(&self, epoch: u64) -> bool {
+        let route = self.picture().map(|picture| picture.route());
+        route.is_some_and(|(now, primary, _)| {
+            now == epoch && primary.as_ref() == Some(&self.config.name)
+        })
+    }
+
+    /// Where a node's agent listens.
+    pub(super) fn address_of(&self, name: &NodeName) -> Option<SocketAddr> {
+        self.directory.address(name)
+    }
+}
+
+impl Desk {
+    fn open(dir: &std::path::Path) -> Result<Self> {
+        let authority =
+            Authority::load(dir).map_err(Failure::doing("load the cluster's authority"))?;
+        let tokens = TokenStore::open(dir).map_err(Failure::doing("open the tokens"))?;
+        Ok(Self {
+            authority: Arc::new(authority),
+            tokens: Arc::new(tokens),
+        })
+    }
+}
+
+fn server(config: &Config, record: &Record, secrets: &Secrets) -> Result<mariadb::Server> {
+    let settings = config.server(record.number, replication_account(secrets));
+    mariadb::Server::new(settings).map_err(Failure::doing("use the settings of MariaDB"))
+}
+
+/// The file, the record and the certificate must speak of the same node.
+fn check_same(config: &Config, record: &Record, identity: &Identity) -> Result {
+    let name = &config.name;
+    if record.name != *name || identity.node() != name.as_str() {
+        return Err(Failure::refused(format!(
+            "the configuration says that this node is `{name}`, its directory that it is `{}`",
+            record.name
+        ))
+        .hint("a node cannot be renamed: put the old name back"));
+    }
+    if record.kind != config.kind() {
+        return Err(
+            Failure::refused("`node.witness` was changed after this node joined")
+                .hint("put it back; to change it, take the node out and let it join again"),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What arrives on the peer port goes to the service it is for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cluster::NodeName;
+use peer::{Handler, Incoming, JoinOffer, Refusal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::node::{Node, local};
+use super::{admit, transport};
+
+/// Under this name statements of other nodes' gateways arrive.
+pub(super) const SQL: &str = "sql";
+/// The local server accepts a connection in this time or is not there.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a gateway says when it opens a connection to the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SqlHeader {
+    /// In which epoch it takes this node for the primary.
+    pub(super) epoch: u64,
+}
+
+/// Serves the other nodes.
+pub(super) struct Reception {
+    node: Arc<Node>,
+}
+
+impl Reception {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    fn keeper(&self) -> Result<keeper::Handle, Refusal> {
+        self.node
+            .keeper
+            .get()
+            .ok_or_else(|| Refusal("the keeper is starting".to_owned()))
+    }
+
+    /// A gateway's connection, to this node's server, for as long as this node is the primary of the
+    /// epoch it was opened in.
+    async fn sql(&self, incoming: Incoming) {
+        let header: Result<SqlHeader, _> = serde_json::from_value(incoming.header.clone());
+        let Ok(SqlHeader { epoch }) = header else {
+            incoming.refuse("the header names no epoch").await;
+            return;
+        };
+        if self.node.server.is_none() || !self.node.serves(epoch) {
+            incoming
+                .refuse(format!("this node is not the primary of epoch {epoch}"))
+                .await;
+            return;
+        }
+        let server = local(self.node.config.file.mariadb.port);
+        let mut pictures = self.node.picture.subscribe();
+        let is_over = pictures.wait_for(|picture| {
+            let document = picture
+                .as_ref()
+                .and_then(|picture| picture.view.document.as_ref());
+            document.is_some_and(|document| document.epoch != epoch)
+        });
+        tokio::select! {
+            carried = peer::forward(incoming, server, CONNECT_LIMIT) => {
+                if let Err(error) = carried {
+                    tracing::debug!(%error, "a gateway's connection ended");
+                }
+            }
+            // Why: a connection of an older epoch is never served, however it hangs on.
+            _ = is_over => {}
+        }
+    }
+
+    async fn clone_data(&self, incoming: Incoming) {
+        let (keeper, server) = (self.node.keeper.get(), self.node.server.as_ref());
+        match (keeper, server) {
+            (Some(keeper), Some(server)) => keeper.serve_clone(server, incoming).await,
+            _ => incoming.refuse("this node has no data to give").await,
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Reception {
+    async fn call(&self, from: &str, service: &str, request: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        let name: NodeName = from
+            .parse()
+            .map_err(|_| Refusal("no node has this name".to_owned()))?;
+        match service {
+            transport::SERVICE => Ok(self.node.raft.handle(&request).await),
+            keeper::SERVICE => Ok(self.keeper()?.call(&name, &request).await),
+            other => Err(Refusal(format!("there is no service `{other}` here"))),
+        }
+    }
+
+    async fn stream(&self, incoming: Incoming) {
+        match incoming.service.as_str() {
+            peer::tunnel::SERVICE => self.node.admissions.take(incoming).await,
+            SQL => self.sql(incoming).await,
+            keeper::CLONE_SERVICE => self.clone_data(incoming).await,
+            _ => {
+                let told = format!("there is no service `{}` here", incoming.service);
+                incoming.refuse(told).await;
+            }
+        }
+    }
+
+    async fn join(&self, offer: JoinOffer) -> Result<Value, Refusal> {
+        admit::join(&self.node, &self.keeper()?, offer).await
+    }
+}

@@ -1,0 +1,46 @@
+//! From the keeper's picture to the gateway's route.
+
+use std::sync::Arc;
+
+use keeper::Picture;
+use sql_gateway::{Route, Target};
+use tokio::sync::watch;
+
+use super::node::Node;
+
+/// A route that follows the picture until `stopped`.
+pub(super) fn follow(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> watch::Receiver<Route> {
+    let mut pictures = node.picture.subscribe();
+    let (routes, follower) = watch::channel(Route::default());
+    let mut stopped = stopped.clone();
+    tokio::spawn(async move {
+        loop {
+            let picture = pictures.borrow_and_update().clone();
+            if let Some(picture) = picture {
+                let route = route(&picture);
+                routes.send_if_modified(|old| {
+                    let is_new = *old != route;
+                    *old = route;
+                    is_new
+                });
+            }
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => return,
+                changed = pictures.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+    follower
+}
+
+fn route(picture: &Picture) -> Route {
+    let (epoch, primary, hold) = picture.route();
+    let target = primary.map(|node| Target {
+        node: node.to_string(),
+    });
+    Route {
+        epoch,
+        target,
+        hold,
+    }
+}

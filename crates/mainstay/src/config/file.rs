@@ -1,0 +1,132 @@
+//! The configuration file as it is typed. The doc comments below are the reference page; what the
+//! values mean together is in `config.rs`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::section::{Key, Section, Shape, section};
+use super::span::Span;
+use super::value::Options;
+
+section! {
+    /// What this node is.
+    Node "node" {
+        /// Name of this node in the cluster: 1 to 63 of `a-z`, `0-9` and `-`. Required.
+        name: Option<String> = None, Text;
+        /// Address of this server that the other nodes reach; the peer port is opened on it. Required.
+        address: Option<String> = None, Text;
+        /// Everything of ours: identity, ledger, state, sockets, saved tails. An absolute path.
+        data_dir: PathBuf = PathBuf::from("/var/lib/mainstay"), Path;
+        /// This node votes and holds no data: it runs no MariaDB.
+        witness: bool = false, Switch;
+    }
+}
+
+section! {
+    /// Agent to agent, over mutual TLS.
+    Peer "peer" {
+        /// The one port that other nodes must be able to reach.
+        port: u16 = 7400, Number;
+    }
+}
+
+section! {
+    /// The MariaDB server that this node's agent starts and stops.
+    Mariadb "mariadb" {
+        /// MariaDB's data directory. An absolute path, not inside `node.data_dir`.
+        database_dir: PathBuf = PathBuf::from("/var/lib/mysql"), Path;
+        /// The server's SQL port, on 127.0.0.1 only; applications use the gateway instead.
+        port: u16 = 3307, Number;
+        /// The server's port for agents, open even when all connections are in use; on 127.0.0.1 only.
+        extra_port: u16 = 3308, Number;
+        /// Local port of the agent that the server replicates from; on 127.0.0.1 only.
+        tunnel_port: u16 = 3309, Number;
+        /// System user the server runs as when the agent is root.
+        user: String = "mysql".to_owned(), Text;
+        /// Options for the server as in `my.cnf`, names with `_` or `-`; those that the protocol
+        /// depends on are refused.
+        options: Options = Options(BTreeMap::new()), Table;
+    }
+}
+
+section! {
+    /// The SQL address that always leads to the primary.
+    Gateway "gateway" {
+        /// Whether this node runs one. Unset: data nodes do, a witness does not.
+        enabled: Option<bool> = None, Switch;
+        /// TCP addresses that applications connect to.
+        listen: Vec<String> = vec!["127.0.0.1:3306".to_owned()], List;
+        /// Unix sockets that applications connect to.
+        sockets: Vec<PathBuf> = vec![PathBuf::from("/run/mysqld/mysqld.sock")], List;
+        /// How long a statement waits for a primary before it gets an error.
+        hold_max: Span = Span::from_secs(15), Span;
+        /// Connections served at the same time; one more is refused with error 1040.
+        max_connections: usize = 2000, Number;
+    }
+}
+
+section! {
+    /// Waiting times. No safety rests on them; the defaults suit servers in one data centre.
+    Timing "timing" {
+        /// Silence after which a primary is suspected; longer than `shrink`.
+        suspicion: Span = Span::from_millis(1_500), Span;
+        /// Silence, or lack of acknowledgements, after which the primary goes on without a replica.
+        shrink: Span = Span::from_secs(1), Span;
+        /// How long a bad health must last before a primary's server is given up.
+        ill: Span = Span::from_millis(1_500), Span;
+        /// How long a returning primary leaves the way open for a replica to take over.
+        grace: Span = Span::from_secs(5), Span;
+        /// How long a replica may take to confirm when it is taken into an empty in-sync set.
+        grow: Span = Span::from_secs(3), Span;
+        /// Pause after such a growth was given up.
+        regrow: Span = Span::from_secs(1), Span;
+        /// Greatest lag of a replica that is taken into the in-sync set, or that a switchover goes to.
+        caught_up: Span = Span::from_secs(1), Span;
+        /// Lag from which a replica is taken out of the in-sync set.
+        lag_limit: Span = Span::from_secs(60), Span;
+        /// How long a switchover lets open transactions end.
+        drain: Span = Span::from_secs(5), Span;
+        /// How long a switchover may hold statements before it is undone.
+        hold: Span = Span::from_secs(10), Span;
+        /// How long a switchover waits for its target to be ready before it is refused.
+        ready: Span = Span::from_secs(10), Span;
+        /// How long the cluster must have been protected before failovers are counted anew.
+        relief: Span = Span::from_secs(10), Span;
+        /// How many automatic failovers may happen in an hour before protection is restored.
+        budget: usize = 3, Number;
+    }
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    pub(crate) node: Node,
+    pub(crate) peer: Peer,
+    pub(crate) mariadb: Mariadb,
+    pub(crate) gateway: Gateway,
+    pub(crate) timing: Timing,
+}
+
+/// Every section, in the order of the reference.
+pub(crate) const SECTIONS: [Section; 5] = [
+    Node::SECTION,
+    Peer::SECTION,
+    Mariadb::SECTION,
+    Gateway::SECTION,
+    Timing::SECTION,
+];
+
+/// The section of this name.
+pub(crate) fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+impl Section {
+    /// The key of this name.
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}

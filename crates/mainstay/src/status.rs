@@ -1,0 +1,8 @@
+//! What a node knows of its cluster: `status --json`, version 1 of the contract, and the table.
+
+mod document;
+mod gather;
+mod human;
+
+pub(crate) use document::Status;
+pub(crate) use human::lines;
