@@ -70,6 +70,14 @@ pub async fn won_swap_is_read_everywhere(handles: &[Handle]) -> Verdict {
         let won = step(writer, format!("turn {turn}").as_bytes()).await?;
         for reader in handles {
             let seen = current(reader).await?;
+            let shown = reader
+                .watch()
+                .borrow()
+                .as_ref()
+                .map_or(0, |record| record.rev);
+            expect(shown >= seen.rev, || {
+                format!("shows {shown} after reading {}", seen.rev)
+            })?;
             expect(seen == won, || {
                 format!("read revision {} after {}", seen.rev, won.rev)
             })?;

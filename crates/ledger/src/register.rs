@@ -37,7 +37,8 @@ pub trait Register: Send + Sync + 'static {
     /// `Lost(None)`. May end some milliseconds after `limit`, never before all is tried.
     async fn swap(&self, expected: Option<u64>, next: Record, limit: Duration) -> Swap;
 
-    /// The newest record known here without asking: it may be old, but it never goes back.
+    /// The newest record known here without asking: it may be old, but it never goes back, and it
+    /// is never older than what this handle was told by a read or a swap.
     fn watch(&self) -> watch::Receiver<Option<Record>>;
 
     /// How the register is reached right now; cheap, for status displays.

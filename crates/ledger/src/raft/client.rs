@@ -47,7 +47,10 @@ impl Inner {
                 Route::Nowhere => Err("no leader of the ledger is known".into()),
             };
             let reason = match result {
-                Ok(record) => return Ok(record),
+                Ok(record) => {
+                    self.shown.offer(record.as_ref());
+                    return Ok(record);
+                }
                 Err(reason) => reason,
             };
             if let Some(failure) = self.store.disk.failure() {
@@ -95,7 +98,11 @@ impl Inner {
                 Route::Nowhere => Try::Not("no leader of the ledger is known".into()),
             };
             match tried {
-                Try::Decided(verdict) => return conclude(verdict, &proposal, may_land),
+                Try::Decided(verdict) => {
+                    let told = conclude(verdict, &proposal, may_land);
+                    self.shown.learn(&told, &proposal.record);
+                    return told;
+                }
                 Try::Maybe(why) => {
                     tracing::debug!(%why, rev = proposal.record.rev, "swap without an answer");
                     may_land = true;
@@ -112,7 +119,7 @@ impl Inner {
     /// Reads as the leader.
     pub(crate) async fn read_here(&self, limit: Duration) -> Result<Option<Record>, String> {
         match tokio::time::timeout(limit, self.core.ensure_linearizable()).await {
-            Ok(Ok(_)) => Ok(self.shown.borrow().clone()),
+            Ok(Ok(_)) => Ok(self.shown.current()),
             Ok(Err(RaftError::Fatal(fatal))) => Err(self.lost(&fatal)),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no majority answered in time".into()),

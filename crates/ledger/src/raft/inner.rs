@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use openraft::ServerState;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::caller::Caller;
 use super::message::Ping;
+use super::shown::Shown;
 use super::store::Store;
 use super::timing::Timing;
 use super::types::{Core, LogId, Member, StoredMembership, Vote};
-use crate::{Reach, Record};
+use crate::Reach;
 
 /// How many reads and swaps of other nodes are worked on at once.
 const FORWARDED_AT_ONCE: usize = 64;
@@ -23,7 +24,7 @@ pub(crate) struct Inner {
     pub(crate) core: Core,
     pub(crate) store: Arc<Store>,
     pub(crate) caller: Arc<Caller>,
-    pub(crate) shown: watch::Receiver<Option<Record>>,
+    pub(crate) shown: Shown,
     pub(crate) gate: Semaphore,
     /// The lead is being handed over: nothing new is proposed here.
     pub(crate) is_handing_over: AtomicBool,
@@ -44,12 +45,7 @@ struct Signs {
 }
 
 impl Inner {
-    pub(crate) fn new(
-        core: Core,
-        store: Arc<Store>,
-        caller: Arc<Caller>,
-        shown: watch::Receiver<Option<Record>>,
-    ) -> Self {
+    pub(crate) fn new(core: Core, store: Arc<Store>, caller: Arc<Caller>, shown: Shown) -> Self {
         // Why: a node that has just started first listens for a leader.
         let signs = Signs {
             heard: Some(Instant::now()),

@@ -6,24 +6,23 @@ use std::sync::Arc;
 
 use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, RaftSnapshotBuilder, Snapshot, StorageIOError};
-use tokio::sync::watch;
 
 use super::format;
+use super::shown::Shown;
 use super::state::State;
 use super::store::{Store, snapshot_error};
 use super::types::{Entry, LogId, SnapshotMeta, StorageError, StoredMembership, Types, Verdict};
-use crate::Record;
 
 /// The applied state with its store and its watchers.
 pub(crate) struct Machine {
     state: State,
     store: Arc<Store>,
-    shown: watch::Sender<Option<Record>>,
+    shown: Shown,
 }
 
 impl Machine {
     /// The state as of the last snapshot; openraft applies the rest of the log.
-    pub(crate) fn new(store: Arc<Store>, shown: watch::Sender<Option<Record>>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, shown: Shown) -> Self {
         let state = store.snapshot().unwrap_or_default();
         let machine = Self {
             state,
@@ -35,14 +34,7 @@ impl Machine {
     }
 
     fn show(&self) {
-        let rev = |record: &Option<Record>| record.as_ref().map(|record| record.rev);
-        self.shown.send_if_modified(|shown| {
-            let newer = rev(&self.state.record) > rev(shown);
-            if newer {
-                shown.clone_from(&self.state.record);
-            }
-            newer
-        });
+        self.shown.offer(self.state.record.as_ref());
     }
 }
 

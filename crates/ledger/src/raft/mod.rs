@@ -22,6 +22,7 @@ mod pulse;
 mod reconcile;
 mod route;
 mod serve;
+mod shown;
 mod state;
 mod store;
 mod timing;
@@ -49,6 +50,7 @@ use self::disk::Disk;
 use self::file::Loaded;
 use self::inner::Inner;
 use self::machine::Machine;
+use self::shown::Shown;
 use self::store::{LogStore, Store};
 use self::types::{Core, Member};
 use crate::{Error, Reach, Record, Register, Result, Swap};
@@ -93,8 +95,8 @@ impl Raft {
         let config = Arc::new(timing.config(&me.cluster)?);
         let store = Arc::new(Store::new(disk, loaded));
         let caller = Arc::new(Caller::new(me, timing, Arc::clone(&store), transport));
-        let (show, shown) = watch::channel(None);
-        let machine = Machine::new(Arc::clone(&store), show);
+        let shown = Shown::new();
+        let machine = Machine::new(Arc::clone(&store), shown.clone());
         let lines = Lines(Arc::clone(&caller));
         let log = LogStore(Arc::clone(&store));
         let core = Core::new(caller.me.node, config, lines, log, machine).await;
@@ -223,7 +225,7 @@ impl Register for Raft {
     }
 
     fn watch(&self) -> watch::Receiver<Option<Record>> {
-        self.inner.shown.clone()
+        self.inner.shown.watch()
     }
 
     fn reach(&self) -> Reach {

@@ -76,6 +76,25 @@ async fn leader_when_lost_a_few_times_then_each_time_replaced_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn leader_when_lost_over_slow_links_then_replaced_soon() {
+    let mut cluster = Cluster::of(3, 3, still()).await;
+    cluster.net.set_delay(Duration::from_millis(40));
+    for round in 0..4 {
+        let took = lose_leader(&cluster, &format!("round {round}")).await;
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        let all = |cluster: &Cluster| {
+            cluster
+                .nodes
+                .values()
+                .all(|raft| raft.reach().has_spare)
+                .then_some(())
+        };
+        cluster.until("all are back", all).await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
 async fn leader_when_lost_a_hundred_times_then_never_stuck() {
     let (_, median, worst) = lose_leaders(100, 0).await;
