@@ -70,18 +70,10 @@ pub(crate) fn tail(path: &Path, start: u64) -> String {
     last_lines(&read().unwrap_or_default())
 }
 
-/// The end of a text: errors first if there are any, 12 lines at most.
+/// The end of a text without the server's notes, 12 lines at most.
 pub(crate) fn last_lines(text: &str) -> String {
-    let all: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let errors: Vec<&str> = all
-        .iter()
-        .copied()
-        .filter(|line| line.contains("[ERROR]"))
-        .collect();
-    let chosen = if errors.is_empty() { &all } else { &errors };
+    let tells = |line: &&str| !line.trim().is_empty() && !line.contains("[Note]");
+    let chosen: Vec<&str> = text.lines().filter(tells).collect();
     let lines = chosen[chosen.len().saturating_sub(12)..].join(" | ");
     let lines = lines.trim();
     let mut from = lines.len().saturating_sub(TEXT_LIMIT);
@@ -96,9 +88,10 @@ impl Server {
     pub(crate) fn write_files(&self) -> Result<()> {
         let settings = self.settings();
         make_dir(&settings.state_dir, 0o711)?;
-        let run = settings.run_dir();
-        make_dir(&run, 0o700)?;
-        self.give(&run)?;
+        for dir in [settings.run_dir(), settings.temporary_dir()] {
+            make_dir(&dir, 0o700)?;
+            self.give(&dir)?;
+        }
         let log = settings.error_log();
         OpenOptions::new()
             .append(true)
@@ -116,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_preferred_to_the_lines_after_them() {
+    fn notes_are_left_out_and_lines_joined() {
         let text = "a [Note] x\nb [ERROR] disk\nc [Note] y\n";
         assert_eq!(last_lines(text), "b [ERROR] disk");
         assert_eq!(last_lines("one\n\ntwo\n"), "one | two");

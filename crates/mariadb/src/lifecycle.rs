@@ -115,6 +115,10 @@ impl Server {
         }
         self.installed_version().await?;
         self.write_files()?;
+        // Why: what a former process left could not be overwritten if another user owns it.
+        for stale in [self.settings().pid_file(), self.settings().socket()] {
+            let _ = std::fs::remove_file(stale);
+        }
         self.mark_relay_log()?;
         let log = self.settings().error_log();
         let log_start = files::length(&log);

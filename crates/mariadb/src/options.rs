@@ -328,6 +328,7 @@ pub(crate) fn file(settings: &Settings) -> String {
     };
     line("max_connections", "500");
     line("character_set_server", "utf8mb4");
+    line("tmpdir", &settings.temporary_dir().to_string_lossy());
     for (name, value) in &settings.options {
         if normal(name) != EVENT_SCHEDULER {
             line(name, &quoted(value));
@@ -352,7 +353,10 @@ pub(crate) fn file(settings: &Settings) -> String {
 /// The option file for making an empty database: the user's options, as page size or character
 /// set count from the beginning.
 pub(crate) fn creation_file(settings: &Settings) -> String {
-    let mut text = String::from("[mysqld]\n");
+    let mut text = format!(
+        "[mysqld]\ntmpdir = {}\n",
+        settings.temporary_dir().display()
+    );
     for (name, value) in &settings.options {
         if normal(name) != EVENT_SCHEDULER {
             let _ = writeln!(text, "{name} = {}", quoted(value));

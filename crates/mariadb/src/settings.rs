@@ -59,6 +59,12 @@ impl Settings {
         self.state_dir.join("run")
     }
 
+    /// Temporary tables. Why: a server deletes all `#sql` files it finds in its `tmpdir` when it starts, those of
+    /// another server too (seen on 10.11.19 with two servers sharing /tmp).
+    pub(crate) fn temporary_dir(&self) -> PathBuf {
+        self.state_dir.join("tmp")
+    }
+
     pub(crate) fn validate(&self) -> Result<()> {
         directory("database_dir", &self.database_dir)?;
         directory("state_dir", &self.state_dir)?;

@@ -1,0 +1,21 @@
+//! Real MariaDB servers on loopback, each in a directory of its own. One binary for the whole crate.
+
+// Why: clippy knows tests by their attribute, not the functions they call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod accounts;
+mod clone;
+mod control;
+mod drift;
+mod events;
+mod fixture;
+mod health;
+mod load;
+mod process;
+mod recovery;
+mod replication;
+mod role;
+mod salvage;
+mod sql;
+mod status;
+mod tail;
