@@ -352,9 +352,4 @@ mod tests {
         assert_eq!(options["max_connections"], "500");
         assert_eq!(options["slow_query_log"], "ON");
     }
-
-    #[test]
-    fn timing_defaults_when_compared_with_the_core_then_the_same() {
-        assert_eq!(of(SMALLEST).unwrap().timing(), cluster::Timing::default());
-    }
 }

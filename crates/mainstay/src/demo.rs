@@ -20,7 +20,7 @@ use stage::Stage;
 use summary::Summary;
 
 /// How long the cluster may take to be protected for the first time.
-const READY_LIMIT: Duration = Duration::from_secs(180);
+const READY_LIMIT: Duration = Duration::from_mins(3);
 /// The accounts of the load's bank.
 const ACCOUNTS: u32 = 20;
 

@@ -36,6 +36,10 @@ impl Output {
     }
 
     /// Lines of data. A reader that has gone away is no failure.
+    #[expect(
+        clippy::unused_self,
+        reason = "where words go is the output's business"
+    )]
     pub(crate) fn data(self, text: &str) -> Result {
         match writeln!(io::stdout().lock(), "{text}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -52,6 +56,10 @@ impl Output {
     }
 
     /// Words for people; nobody reads them twice, so a failure to write them is passed over.
+    #[expect(
+        clippy::unused_self,
+        reason = "where words go is the output's business"
+    )]
     pub(crate) fn talk(self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -71,6 +79,10 @@ impl Output {
     /// Asks whether to go on; `yes` is the answer given beforehand.
     ///
     /// Errors: nobody is there to be asked (usage), or the answer is no.
+    #[expect(
+        clippy::unused_self,
+        reason = "where words go is the output's business"
+    )]
     pub(crate) fn confirm(self, yes: bool) -> Result {
         if yes {
             return Ok(());

@@ -62,7 +62,7 @@ impl Answerer {
         self.keeper()?
             .switchover(to)
             .await
-            .map(changed)
+            .map(|done| changed(&done))
             .map_err(failure)
     }
 
@@ -76,7 +76,7 @@ impl Answerer {
         self.keeper()?
             .failover(to, accept_loss)
             .await
-            .map(changed)
+            .map(|done| changed(&done))
             .map_err(failure)
     }
 
@@ -123,7 +123,7 @@ fn reply<T: serde::Serialize>(result: Result<T>) -> Reply {
     result.map_or_else(Reply::Failed, |value| Reply::done(&value))
 }
 
-fn changed(done: keeper::Changed) -> Changed {
+fn changed(done: &keeper::Changed) -> Changed {
     Changed {
         epoch: done.epoch,
         from: done.from.to_string(),

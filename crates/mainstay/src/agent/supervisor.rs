@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Who ran for this long is taken to be well again.
-const WELL: Duration = Duration::from_secs(60);
+const WELL: Duration = Duration::from_mins(1);
 
 /// Runs services until they are told to stop.
 pub(super) struct Supervisor {
@@ -109,7 +109,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn service_when_it_panics_or_fails_then_started_again_and_others_go_on() {
         let (stop, stopped) = watch::channel(false);
         let mut supervisor = Supervisor::new(stopped);

@@ -1,5 +1,6 @@
 //! `mainstay why`: the last decisions of a node, each with its sentence and evidence.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -75,10 +76,15 @@ fn text(remark: &Remark, is_coloured: bool) -> String {
     let quiet = |text: &str| paint(text, Style::Quiet, is_coloured);
     let mut lines = format!("{}  {}", quiet(&time(remark.at)), remark.reason);
     if !remark.actions.is_empty() {
-        lines += &format!("\n    {} {}", quiet("did:"), remark.actions.join(", "));
+        let _ = write!(
+            lines,
+            "\n    {} {}",
+            quiet("did:"),
+            remark.actions.join(", ")
+        );
     }
     if !remark.evidence.is_empty() {
-        lines += &format!("\n    {} {}", quiet("saw:"), remark.evidence);
+        let _ = write!(lines, "\n    {} {}", quiet("saw:"), remark.evidence);
     }
     lines
 }

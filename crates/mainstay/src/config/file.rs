@@ -71,32 +71,37 @@ section! {
     /// Waiting times. No safety rests on them; the defaults suit servers in one data centre.
     Timing "timing" {
         /// Silence after which a primary is suspected; longer than `shrink`.
-        suspicion: Span = Span::from_millis(1_500), Span;
+        suspicion: Span = Span::from_millis(core().suspicion), Span;
         /// Silence, or lack of acknowledgements, after which the primary goes on without a replica.
-        shrink: Span = Span::from_secs(1), Span;
+        shrink: Span = Span::from_millis(core().shrink), Span;
         /// How long a bad health must last before a primary's server is given up.
-        ill: Span = Span::from_millis(1_500), Span;
+        ill: Span = Span::from_millis(core().ill), Span;
         /// How long a returning primary leaves the way open for a replica to take over.
-        grace: Span = Span::from_secs(5), Span;
+        grace: Span = Span::from_millis(core().grace), Span;
         /// How long a replica may take to confirm when it is taken into an empty in-sync set.
-        grow: Span = Span::from_secs(3), Span;
+        grow: Span = Span::from_millis(core().grow), Span;
         /// Pause after such a growth was given up.
-        regrow: Span = Span::from_secs(1), Span;
+        regrow: Span = Span::from_millis(core().regrow), Span;
         /// Greatest lag of a replica that is taken into the in-sync set, or that a switchover goes to.
-        caught_up: Span = Span::from_secs(1), Span;
+        caught_up: Span = Span::from_millis(core().caught_up), Span;
         /// Lag from which a replica is taken out of the in-sync set.
-        lag_limit: Span = Span::from_secs(60), Span;
+        lag_limit: Span = Span::from_millis(core().lag_limit), Span;
         /// How long a switchover lets open transactions end.
-        drain: Span = Span::from_secs(5), Span;
+        drain: Span = Span::from_millis(core().drain), Span;
         /// How long a switchover may hold statements before it is undone.
-        hold: Span = Span::from_secs(10), Span;
+        hold: Span = Span::from_millis(core().hold), Span;
         /// How long a switchover waits for its target to be ready before it is refused.
-        ready: Span = Span::from_secs(10), Span;
+        ready: Span = Span::from_millis(core().ready), Span;
         /// How long the cluster must have been protected before failovers are counted anew.
-        relief: Span = Span::from_secs(10), Span;
+        relief: Span = Span::from_millis(core().relief), Span;
         /// How many automatic failovers may happen in an hour before protection is restored.
-        budget: usize = 3, Number;
+        budget: usize = core().budget, Number;
     }
+}
+
+/// The waiting times that the decisions were tested with.
+fn core() -> cluster::Timing {
+    cluster::Timing::default()
 }
 
 /// The whole file.

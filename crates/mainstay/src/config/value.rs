@@ -175,7 +175,7 @@ mod tests {
         ] {
             match set_all(&[bad]) {
                 Err(Error::UnknownKey { nearest, .. }) => {
-                    assert_eq!(nearest.as_deref(), Some(near))
+                    assert_eq!(nearest.as_deref(), Some(near));
                 }
                 other => panic!("{bad}: {other:?}"),
             }

@@ -19,7 +19,7 @@ const AWAY: Duration = Duration::from_secs(2);
 /// A fault that moved nothing has been noticed, and dealt with, after this time.
 const NOTICED: Duration = Duration::from_secs(5);
 /// Healing may take this long, or the demonstration goes to its end without further faults.
-const HEAL_LIMIT: Duration = Duration::from_secs(120);
+const HEAL_LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs for the length of the script, and on until the last fault has healed.
 pub(super) async fn run(

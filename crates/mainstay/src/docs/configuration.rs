@@ -82,6 +82,6 @@ mod tests {
             page.contains("| `hold_max` | time, as in `10s` | `\"15s\"` |"),
             "{page}"
         );
-        assert!(page.contains("| `port` | whole number | `7400` |"));
+        assert!(page.contains("| `port` | number | `7400` |"));
     }
 }

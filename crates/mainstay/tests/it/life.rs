@@ -1,0 +1,156 @@
+//! One life of a node: `init`, `run`, questions, SIGTERM, and `run` again, with a real MariaDB.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::program::{Agent, Place, is_alive, wait};
+
+fn init(place: &Place, name: &str) {
+    let options = place.options(name);
+    let mut arguments = vec!["init"];
+    arguments.extend(options.iter().map(String::as_str));
+    let (code, out, err) = place.run(&arguments);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+}
+
+/// The status with its exit code, once there is a primary.
+fn serving(place: &Place) -> Value {
+    let mut last = String::new();
+    let mut status = Value::Null;
+    let limit = Duration::from_secs(60);
+    let log = || std::fs::read_to_string(place.path("agent.log")).unwrap_or_default();
+    let until = std::time::Instant::now() + limit;
+    wait("there is a primary", limit + Duration::from_secs(5), || {
+        assert!(std::time::Instant::now() < until, "last: {last}\n{}", log());
+        let (code, out, err) = place.run(&["status", "--json"]);
+        last = format!("{code} {out} {err}");
+        if code == 3 {
+            status = serde_json::from_str(&out).unwrap();
+        }
+        code == 3
+    });
+    status
+}
+
+fn server_pid(status: &Value) -> i32 {
+    i32::try_from(status["nodes"][0]["database"]["pid"].as_i64().unwrap()).unwrap()
+}
+
+#[test]
+fn node_when_it_is_founded_runs_is_asked_ended_and_run_again_then_mariadb_outlives_its_agent() {
+    let place = Place::new(65);
+    init(&place, "alpha");
+    let mut agent = Agent::start(&place);
+    let status = serving(&place);
+    agent.owns(server_pid(&status));
+    check_status(&status, &place);
+    check_verbs(&place);
+    let (code, _, err) = place.run(&["run"]);
+    assert!(
+        code == 5 && err.contains("another agent runs this node"),
+        "{err}"
+    );
+    assert_eq!(agent.terminate(), 0);
+    assert!(
+        is_alive(server_pid(&status)),
+        "MariaDB goes on without its agent"
+    );
+    assert!(!place.path("data/control.sock").exists());
+    let (code, out, err) = place.run(&["status", "--json"]);
+    assert!(
+        code == 1 && out.is_empty() && err.contains("no agent runs"),
+        "{err}"
+    );
+    let mut again = Agent::start(&place);
+    again.owns(server_pid(&status));
+    let later = serving(&place);
+    assert_eq!(
+        server_pid(&later),
+        server_pid(&status),
+        "the same server is found again"
+    );
+    assert!(
+        resident_kib(again.pid()) < 60 * 1024,
+        "{} KiB",
+        resident_kib(again.pid())
+    );
+    assert_eq!(again.terminate(), 0);
+}
+
+fn check_status(status: &Value, place: &Place) {
+    for (field, expected) in [
+        ("version", Value::from(1)),
+        ("cluster", Value::from("mainstay")),
+        ("primary", Value::from("alpha")),
+        ("protected", Value::from(false)),
+        ("paused", Value::from(false)),
+        ("epoch", Value::from(1)),
+        ("last_change", Value::Null),
+    ] {
+        assert_eq!(status[field], expected, "{field}");
+    }
+    assert_eq!(status["ledger"]["kind"], "raft");
+    assert_eq!(status["ledger"]["members"], serde_json::json!(["alpha"]));
+    assert_eq!(status["ledger"]["reachable"], true);
+    let node = &status["nodes"][0];
+    assert_eq!(
+        (&node["name"], &node["role"], &node["health"]),
+        (&"alpha".into(), &"primary".into(), &"ok".into())
+    );
+    assert_eq!(node["address"], place.address());
+    assert_eq!(node["database"]["read_only"], false);
+    assert_eq!(node["database"]["lag_ms"], 0);
+    assert!(
+        node["database"]["version"]
+            .as_str()
+            .unwrap()
+            .contains("MariaDB")
+    );
+    let socket = place.path("data/run/mariadb.sock").display().to_string();
+    assert_eq!(node["database"]["socket"].as_str(), Some(socket.as_str()));
+}
+
+fn check_verbs(place: &Place) {
+    let (code, out, err) = place.run(&["status"]);
+    assert!(
+        code == 3 && out.contains("NOT protected") && err.is_empty(),
+        "{out}{err}"
+    );
+    let (code, out, err) = place.run(&["token"]);
+    assert!(
+        code == 0 && out.trim().starts_with("mainstay1-") && out.lines().count() == 1,
+        "{out}{err}"
+    );
+    let (code, out, _) = place.run(&["token", "--witness", "--json"]);
+    let token: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && token["kind"] == "witness");
+    let (code, out, _) = place.run(&["why", "--json"]);
+    let why: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && !why.as_array().unwrap().is_empty());
+    let (code, _, err) = place.run(&["switchover"]);
+    assert!(code == 5 && err.contains("no replica is in sync"), "{err}");
+    let (code, _, err) = place.run(&["failover", "--to", "bravo", "--yes"]);
+    assert!(
+        code == 2 && err.contains("there is no node `bravo`"),
+        "{err}"
+    );
+    assert_eq!(place.run(&["pause"]).0, 0);
+    let paused = |wanted: bool| {
+        let (_, out, _) = place.run(&["status", "--json"]);
+        serde_json::from_str::<Value>(&out).is_ok_and(|status| status["paused"] == wanted)
+    };
+    wait("it is paused", Duration::from_secs(5), || paused(true));
+    assert_eq!(place.run(&["resume"]).0, 0);
+    wait("it is resumed", Duration::from_secs(5), || paused(false));
+}
+
+/// Memory of a process, from the kernel.
+fn resident_kib(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
