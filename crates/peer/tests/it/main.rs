@@ -8,6 +8,7 @@
 )]
 
 mod abuse;
+mod bench;
 mod call;
 mod cost;
 mod identity;
