@@ -40,6 +40,8 @@ struct Signs {
     ping: Option<Ping>,
     /// No campaign before this.
     hold: Option<Instant>,
+    /// When this node last voted for another.
+    granted: Option<Instant>,
     /// Since when this node leads.
     leading: Option<Instant>,
 }
@@ -157,6 +159,18 @@ impl Inner {
         let until = Instant::now() + pause;
         let mut signs = self.signs();
         signs.hold = signs.hold.max(Some(until));
+    }
+
+    /// This node voted for another: it gives that one time to lead.
+    pub(crate) fn grant(&self) {
+        self.signs().granted = Some(Instant::now());
+        self.hold(self.timing().lease);
+    }
+
+    /// Whether another, for whom this node voted, may be about to lead.
+    pub(crate) fn has_granted(&self) -> bool {
+        let granted = self.signs().granted;
+        granted.is_some_and(|at| at.elapsed() <= self.timing().call)
     }
 
     /// Before this no campaign may start here.

@@ -133,7 +133,15 @@ impl Campaign {
             return wait;
         }
         self.draw = draw(inner);
-        if !sound_out(inner, members).await {
+        let supported = sound_out(inner, members).await;
+        // Why: while the others were asked, this node may have voted for one of them, or that one
+        // may lead already; a campaign now would unseat it.
+        if members.voter_ids().count() > 1
+            && let Some(wait) = self.wait(inner)
+        {
+            return wait;
+        }
+        if !supported {
             let retry = self.retry;
             self.retry = (self.retry * 2).min(RETRY_LIMIT);
             inner.hold(retry);

@@ -139,7 +139,7 @@ impl Inner {
     }
 
     fn would_vote(&self, last_log: Option<LogId>) -> bool {
-        last_log >= self.last_log() && !self.has_leader()
+        last_log >= self.last_log() && !self.has_leader() && !self.has_granted()
     }
 
     /// Whether this node has no reason to look for another leader.
@@ -188,7 +188,7 @@ impl Inner {
         }
         let response = self.core.vote(request).await.map_err(fatal)?;
         if response.vote_granted {
-            self.hold(self.timing().lease);
+            self.grant();
         }
         Ok(Answer::Voted(response))
     }

@@ -16,8 +16,9 @@ async fn lose_leader(cluster: &Cluster, body: &str) -> Duration {
     write(&*survivor, body).await;
     let took = start.elapsed();
     println!(
-        "{leader} lost, {:?} leads, {took:.0?}",
-        survivor.reach().leader
+        "{leader} lost, {:?} leads after {} ms",
+        survivor.reach().leader,
+        took.as_millis()
     );
     cluster.net.heal();
     took
@@ -37,8 +38,9 @@ async fn end_leader(cluster: &mut Cluster, body: &str) -> Duration {
     write(&*survivor, body).await;
     let took = start.elapsed();
     println!(
-        "{leader} ended, {:?} leads, {took:.0?}",
-        survivor.reach().leader
+        "{leader} ended, {:?} leads after {} ms",
+        survivor.reach().leader,
+        took.as_millis()
     );
     cluster.open(leader).await;
     took
