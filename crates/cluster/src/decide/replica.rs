@@ -72,7 +72,8 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
         let actions = view.admissions.keys().cloned().map(Action::Cut).collect();
         return Decision::steps(
             actions,
-            Reason::Deposed {
+            Reason::Follows {
+                node: document.primary.clone(),
                 epoch: document.epoch,
             },
         );
