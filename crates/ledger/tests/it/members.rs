@@ -1,12 +1,12 @@
 //! Members that come and go while the ledger is written to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ledger::{Change, Raft, Register as _};
+use ledger::{Change, Raft, Record, Register as _, Swap};
 
-use crate::net::{Cluster, LIMIT, identity, still, voter, write};
+use crate::net::{Cluster, LIMIT, identity, quick, still, voter, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_when_it_joins_then_learns_and_third_makes_both_vote() {
@@ -232,5 +232,78 @@ async fn learner_when_far_behind_then_catches_up_from_a_snapshot() {
         .len();
     println!("the store takes {} KiB after 150 writes", size / 1024);
     assert!(size < 8 << 20, "{size}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_when_changed_amid_cut_links_then_all_heals_and_nothing_is_lost() {
+    let mut cluster = Cluster::of(3, 3, quick()).await;
+    for id in [4, 5] {
+        cluster.open(id).await;
+    }
+    let wanted = Arc::new(Mutex::new(cluster.wanted.clone()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for raft in cluster.nodes.values().cloned() {
+        let (wanted, stop) = (Arc::clone(&wanted), Arc::clone(&stop));
+        tasks.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let now = wanted.lock().unwrap().clone();
+                let _ = raft.reconcile(now).await;
+                tokio::time::sleep(Duration::from_millis(40)).await;
+            }
+        }));
+    }
+    let writer = tokio::spawn({
+        let (register, stop) = (cluster.nodes[&3].clone(), Arc::clone(&stop));
+        async move {
+            let mut last = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let Ok(now) = register.read(Duration::from_secs(1)).await else {
+                    continue;
+                };
+                let rev = now.map(|record| record.rev);
+                assert!(rev.unwrap_or(0) >= last, "a won swap is gone");
+                let next = Record::following(rev, b"amid".to_vec()).unwrap();
+                if register
+                    .swap(rev, next.clone(), Duration::from_secs(1))
+                    .await
+                    == Swap::Won
+                {
+                    last = next.rev;
+                }
+            }
+            last
+        }
+    });
+    // Each round another set is wanted and another node is cut off, often the leader.
+    for (round, cut) in [1, 2, 3, 1, 4, 2, 5, 3, 1, 4].into_iter().enumerate() {
+        let ids: &[u64] = [&[1, 2, 3, 4, 5][..], &[1, 2, 3], &[3, 4, 5]][round % 3];
+        *wanted.lock().unwrap() = ids.iter().map(|id| (*id, voter(*id, *id == 3))).collect();
+        tokio::time::sleep(Duration::from_millis(60 * round as u64)).await;
+        cluster.net.isolate(cut);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        cluster.net.heal();
+    }
+    cluster.wanted = [1, 2, 3, 4, 5].map(|id| (id, voter(id, id == 3))).into();
+    *wanted.lock().unwrap() = cluster.wanted.clone();
+    let healed = |cluster: &Cluster| {
+        let well = |raft: &Arc<Raft>| {
+            let reach = raft.reach();
+            reach.voters.len() == 5 && reach.has_spare && reach.leader == Some("n3".into())
+        };
+        cluster.nodes.values().all(well).then_some(())
+    };
+    cluster
+        .until("all five vote and the witness leads", healed)
+        .await;
+    stop.store(true, Ordering::Relaxed);
+    let last = writer.await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let now = cluster.nodes[&1].read(LIMIT).await.unwrap().unwrap();
+    println!("{last} writes amid changes and cuts");
+    assert!(last > 100 && now.rev >= last, "{} {last}", now.rev);
     cluster.stop().await;
 }
