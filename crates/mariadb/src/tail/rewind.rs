@@ -20,6 +20,7 @@ const SESSION: &str =
 impl Server {
     /// Takes all transactions beyond `cut` out of the data. Afterwards `gtid_binlog_pos` and `gtid_slave_pos` are
     /// `cut`, and the binlog is empty and begins there. The server must run, closed, in no role.
+    /// `save_tail` comes first: with the binlog the only record of those transactions goes.
     ///
     /// A server with nothing beyond `cut` is left as it is. `NeedsClone` says why a rewind is not certain,
     /// with nothing changed, or that it has failed half-way.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use mariadb::{Adopted, Apply, BackupStream, Error, Stage, StartAs};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
+use crate::disk::Disk;
 use crate::fixture::{LIMIT, Node, cluster, until};
 use crate::load::{Load, checksum};
 
@@ -265,4 +266,21 @@ async fn clone_is_not_installed_over_a_running_server() {
         target.server.install_clone(received).await,
         Err(Error::AlreadyRunning(_))
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clone_that_would_fill_the_disk_is_given_up() {
+    let Some(disk) = Disk::new(140) else { return };
+    let nodes = cluster(0, false).await;
+    let small = disk.root().join("data");
+    let target = Node::with(5, |settings| settings.database_dir.clone_from(&small)).await;
+    let stream = nodes[0].server.backup().await.unwrap();
+    let refused = target.server.receive(stream, |_| {}).await.unwrap_err();
+    assert!(matches!(refused, Error::NoRoom { .. }), "{refused}");
+    assert!(!disk.root().join("data.incoming").exists());
+    // The root of a file system cannot be renamed.
+    let target = Node::with(6, |settings| settings.database_dir = disk.root()).await;
+    let stream = nodes[0].server.backup().await.unwrap();
+    let refused = target.server.receive(stream, |_| {}).await.unwrap_err();
+    assert!(matches!(refused, Error::BadSetting { .. }), "{refused}");
 }

@@ -1,7 +1,6 @@
 //! A prober tells apart what can be wrong with a real server. Cases that need root are skipped without it, with a word.
 
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use mariadb::{Health, Limits, SemiSync, Silence};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::disk::{Disk, run};
 use crate::fixture::{LIMIT, Node, cluster, until};
 
 const QUICK: Limits = Limits {
@@ -17,6 +17,9 @@ const QUICK: Limits = Limits {
     disk: Duration::from_millis(700),
     min_free_bytes: 1 << 20,
 };
+
+/// One frozen disk at a time, so that the threads that hang on it can be counted.
+static FREEZING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn closed() -> Node {
     let node = Node::new(1).await;
@@ -212,77 +215,6 @@ fn cpu(pid: u32) -> Duration {
     )
 }
 
-/// A file system of its own on a loop device, thawed and detached when it goes, whatever happens.
-struct Disk {
-    top: tempfile::TempDir,
-    device: String,
-}
-
-impl Disk {
-    /// `None`, with a word, when this machine does not let us.
-    fn new(megabytes: u32) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            println!("skipped: only root can mount a disk");
-            return None;
-        }
-        let top = tempfile::tempdir().unwrap();
-        let image = top.path().join("image");
-        std::fs::File::create(&image)
-            .unwrap()
-            .set_len(u64::from(megabytes) << 20)
-            .unwrap();
-        if !run("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]).0 {
-            println!("skipped: no mkfs.ext4");
-            return None;
-        }
-        let (ok, device) = run("losetup", &["--find", "--show", image.to_str().unwrap()]);
-        if !ok {
-            println!("skipped: no loop devices");
-            return None;
-        }
-        let disk = Self {
-            top,
-            device: device.trim().to_owned(),
-        };
-        std::fs::create_dir(disk.root()).unwrap();
-        assert!(run("mount", &[&disk.device, disk.root().to_str().unwrap()]).0);
-        for path in [disk.top.path(), &disk.root()] {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        Some(disk)
-    }
-
-    fn root(&self) -> PathBuf {
-        self.top.path().join("disk")
-    }
-
-    fn freeze(&self) {
-        assert!(run("fsfreeze", &["--freeze", self.root().to_str().unwrap()]).0);
-    }
-
-    fn thaw(&self) {
-        run("fsfreeze", &["--unfreeze", self.root().to_str().unwrap()]);
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        self.thaw();
-        run("umount", &["--lazy", self.root().to_str().unwrap()]);
-        run("losetup", &["--detach", &self.device]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> (bool, String) {
-    match Command::new(program).args(arguments).output() {
-        Ok(output) => (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-        ),
-        Err(_) => (false, String::new()),
-    }
-}
-
 /// A node whose data directory lies on `disk`.
 async fn on(disk: &Disk) -> Node {
     let node = Node::with(1, |settings| {
@@ -305,6 +237,7 @@ async fn on(disk: &Disk) -> Node {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hung_disk_is_told_from_a_hung_server() {
+    let _alone = FREEZING.lock().await;
     let Some(disk) = Disk::new(200) else { return };
     let node = on(&disk).await;
     let mut prober = node.server.prober();
@@ -319,7 +252,10 @@ async fn hung_disk_is_told_from_a_hung_server() {
         assert_eq!(prober.probe(&QUICK).await, Health::DiskHung);
         assert!(begun.elapsed() < Duration::from_millis(1500));
     }
-    assert_eq!(hanging_threads(), 1, "one thread hangs, not four");
+    until("one thread hangs, not four", || async {
+        hanging_threads() == 1
+    })
+    .await;
     assert_eq!(
         node.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST")
             .await,
@@ -330,7 +266,7 @@ async fn hung_disk_is_told_from_a_hung_server() {
     wait_for(&mut prober, &Health::Ok).await;
 }
 
-/// Threads of this program that wait for a disk: no other test has one that hangs.
+/// Threads of this program that wait for a disk; those of other tests do so for moments only.
 fn hanging_threads() -> usize {
     let state = |task: std::fs::DirEntry| {
         std::fs::read_to_string(task.path().join("stat")).unwrap_or_default()
@@ -350,6 +286,26 @@ impl Drop for Thaw<'_> {
     fn drop(&mut self) {
         self.0.thaw();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_killed_on_a_hung_disk_is_not_dead_yet() {
+    let _alone = FREEZING.lock().await;
+    let Some(disk) = Disk::new(200) else { return };
+    let node = on(&disk).await;
+    let mut prober = node.server.prober();
+    assert_eq!(prober.probe(&QUICK).await, Health::Ok);
+    disk.freeze();
+    let frozen = Thaw(&disk);
+    assert_eq!(prober.probe(&QUICK).await, Health::DiskHung);
+    let killed = node.server.kill(Duration::from_secs(1)).await;
+    assert!(
+        matches!(killed, Err(mariadb::Error::StillThere { .. })),
+        "{killed:?}"
+    );
+    assert_eq!(prober.probe(&QUICK).await, Health::DiskHung);
+    drop(frozen);
+    wait_for(&mut prober, &Health::Dead).await;
 }
 
 async fn wait_for(prober: &mut mariadb::Prober, wanted: &Health) {
