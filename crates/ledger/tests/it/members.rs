@@ -244,8 +244,8 @@ async fn members_when_changed_amid_cut_links_then_all_heals_and_nothing_is_lost(
     let wanted = Arc::new(Mutex::new(cluster.wanted.clone()));
     let stop = Arc::new(AtomicBool::new(false));
     let mut tasks = Vec::new();
-    for raft in cluster.nodes.values().cloned() {
-        let (wanted, stop) = (Arc::clone(&wanted), Arc::clone(&stop));
+    for raft in cluster.nodes.values() {
+        let (raft, wanted, stop) = (Arc::clone(raft), Arc::clone(&wanted), Arc::clone(&stop));
         tasks.push(tokio::spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let now = wanted.lock().unwrap().clone();
