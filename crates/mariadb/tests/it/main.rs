@@ -6,6 +6,7 @@
 mod accounts;
 mod clone;
 mod control;
+mod disk;
 mod drift;
 mod events;
 mod fixture;
