@@ -6,6 +6,7 @@
 
 mod account;
 mod activity;
+mod applications;
 mod backup;
 mod binlog;
 mod create;
@@ -34,10 +35,11 @@ mod version;
 
 pub use account::Account;
 pub use activity::{Activity, Work};
+pub use applications::AccountProof;
 pub use backup::{Adopted, BackupStream, Progress, Received, Stage};
 pub use drift::{Drift, Remedy};
 pub use error::{Error, Result};
-pub use grants::{ADMINISTRATOR, AccountProof};
+pub use grants::ADMINISTRATOR;
 pub use health::{Health, Limits, Prober, Silence};
 pub use lifecycle::StartAs;
 pub use process::Exit;

@@ -2,6 +2,7 @@
 //! `lifecycle` (process), `create`, `status`, `drift`, `replication`, `role`, `events`, `grants`, `activity`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) process: Mutex<Option<Process>>,
     /// Session of `status`, never blocked by anything else.
     pub(crate) watching: Kept,
+    /// What `status` saw last, to ask for no more than is of use.
+    pub(crate) was_replica: AtomicBool,
     /// Session of all other statements, one at a time.
     pub(crate) acting: Kept,
 }
@@ -50,6 +53,7 @@ impl Server {
             programs,
             process: Mutex::new(None),
             watching: Kept::default(),
+            was_replica: AtomicBool::new(false),
             acting: Kept::default(),
         };
         Ok(Self {

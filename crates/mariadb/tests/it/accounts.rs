@@ -8,7 +8,7 @@ async fn accounts_when_of_several_kinds_then_their_proofs_are_told() {
     node.start().await;
     node.run(
         "CREATE USER app@'%' IDENTIFIED BY 'secret'; CREATE USER open@localhost; \
-         CREATE USER both@localhost IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('secret'); \
+         CREATE USER twice@localhost IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('secret'); \
          CREATE USER shut@'10.%' IDENTIFIED BY 'secret' REQUIRE SSL ACCOUNT LOCK; CREATE ROLE helper",
     )
     .await;
@@ -17,9 +17,9 @@ async fn accounts_when_of_several_kinds_then_their_proofs_are_told() {
     let hash = Some("*14E65567ABDB5135D0CFD9A70B3032C179A49EE7".to_owned());
     assert_eq!(find("app").unwrap().native_hash, hash);
     assert_eq!(find("open").unwrap().native_hash, Some(String::new()));
-    let both = find("both").unwrap();
+    let twice = find("twice").unwrap();
     assert_eq!(
-        (both.plugins.join(" "), &both.native_hash),
+        (twice.plugins.join(" "), &twice.native_hash),
         ("unix_socket mysql_native_password".to_owned(), &hash)
     );
     let shut = find("shut").unwrap();

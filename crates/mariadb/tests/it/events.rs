@@ -15,6 +15,8 @@ async fn events_when_the_primary_changes_then_they_run_there_with_their_definer(
          CREATE EVENT test.off_event ON SCHEDULE EVERY 1 DAY DISABLE DO DO 1",
     )
     .await;
+    let disabled = old.server.disabled_events(LIMIT).await.unwrap();
+    assert_eq!(disabled, ["test.off_event"]);
     let end = old.server.demote(LIMIT).await.unwrap();
     assert!(new.server.wait_applied(&end, LIMIT).await.unwrap());
     let state = "SELECT CONCAT(status, ' ', definer) FROM mysql.event WHERE name='on_event'";
@@ -22,12 +24,12 @@ async fn events_when_the_primary_changes_then_they_run_there_with_their_definer(
     new.server.promote(LIMIT).await.unwrap();
     new.open().await;
     assert_eq!(
-        new.server.enable_events(LIMIT).await.unwrap(),
+        new.server.enable_events(&disabled, LIMIT).await.unwrap(),
         ["test.on_event"]
     );
     assert_eq!(new.value(state).await, "ENABLED app@localhost");
     assert_eq!(
-        new.server.enable_events(LIMIT).await.unwrap(),
+        new.server.enable_events(&disabled, LIMIT).await.unwrap(),
         Vec::<String>::new()
     );
     assert!(
@@ -37,7 +39,7 @@ async fn events_when_the_primary_changes_then_they_run_there_with_their_definer(
     assert_eq!(
         new.value("SELECT status FROM mysql.event WHERE name='off_event'")
             .await,
-        "DISABLED"
+        "SLAVESIDE_DISABLED"
     );
     old.tunnel.lead_to(new.server.settings().extra_port);
     old.server.follow(true, LIMIT).await.unwrap();

@@ -26,7 +26,6 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     pub(crate) tunnel: Tunnel,
     pub(crate) dir: TempDir,
-    #[expect(dead_code, reason = "held until the node goes")]
     room: Option<SemaphorePermit<'static>>,
 }
 
@@ -175,7 +174,7 @@ impl Node {
         statement: &'static str,
     ) -> tokio::task::JoinHandle<mariadb::Result<()>> {
         let mut sql = self.sql().await;
-        tokio::spawn(async move { sql.run("test", statement, Duration::from_secs(120)).await })
+        tokio::spawn(async move { sql.run("test", statement, Duration::from_mins(2)).await })
     }
 
     /// The node as an agent sees it that has just started.
