@@ -1,7 +1,11 @@
 //! Real MariaDB servers on loopback, each in a directory of its own. One binary for the whole crate.
 
-// Why: clippy knows tests by their attribute, not the functions they call.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "clippy knows tests by their attribute, not the functions they call"
+)]
 
 mod accounts;
 mod clone;

@@ -252,13 +252,12 @@ async fn interrupted_salvage_is_finished_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures, takes a minute"]
 async fn long_backlog_is_salvaged_at_the_rate_of_serial_commits() {
     let nodes = cluster(1, true).await;
     let (primary, replica) = (&nodes[0], &nodes[1]);
     replica.run("STOP SLAVE SQL_THREAD").await;
     let load = Load::on(primary, 8).await;
-    load.more(20_000).await;
+    load.more(3000).await;
     load.end().await;
     let end = primary.status().await.binlog;
     until("all is received", || async {
