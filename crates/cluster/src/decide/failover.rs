@@ -17,7 +17,12 @@ pub(super) fn decide(view: &View, document: &Document, running: &Running) -> Opt
     let promises = match promises(view, document, promise) {
         Ok(promises) => promises,
         Err(missing) => {
-            let waits = Reason::WaitsForPromises { of: missing };
+            let node = document.primary.clone();
+            let waits = if missing.is_empty() {
+                Reason::NobodyMayPromote { node }
+            } else {
+                Reason::WaitsForPromises { of: missing }
+            };
             return Some(returns_or(view, document, waits));
         }
     };

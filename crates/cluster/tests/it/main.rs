@@ -7,9 +7,11 @@
 )]
 
 mod database;
+mod interrupted;
 mod invariant;
 mod node;
 mod perform;
 mod round;
 mod scenario;
+mod walk;
 mod world;
