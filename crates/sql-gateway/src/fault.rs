@@ -86,12 +86,15 @@ impl Fault {
             // Why: 1053/08S01 is what a server that goes away says; drivers and pools know it.
             Self::NoPrimary { .. } => (1053, *b"08S01"),
             // Why: as after a deadlock: the transaction is gone, the connection is good, a retry is right.
-            Self::TransactionLost => (1213, *b"40001"),
-            // Why: 2013 is what clients themselves say when a connection is lost during a query.
-            Self::OutcomeUnknown | Self::ReadBroken => (2013, *b"08S01"),
-            Self::CannotMove(_) | Self::CannotRestore(_) => (1927, *b"08S01"),
+            Self::TransactionLost | Self::LooksBack => (1213, *b"40001"),
+            // Why: as an interrupted query: nothing was changed, the connection is good.
+            Self::ReadBroken | Self::Interrupted => (1317, *b"70100"),
+            // Why: what a server says to a connection it ends. Numbers of 2000 and more (2013) are a client's own:
+            // MariaDB's client library takes them for a malformed packet (seen with 10.11.19).
+            Self::OutcomeUnknown | Self::CannotMove(_) | Self::CannotRestore(_) => {
+                (1927, *b"08S01")
+            }
             Self::StatementLost(_) => (1615, *b"HY000"),
-            Self::LooksBack => (1213, *b"40001"),
             Self::UnknownStatement(_) => (1243, *b"HY000"),
             Self::TooManyConnections => (1040, *b"08004"),
             Self::HandshakeTimeout { .. } => (1159, *b"08S01"),
@@ -99,7 +102,6 @@ impl Fault {
             Self::RefusedCommand(_) => (1047, *b"08S01"),
             Self::RefusedKill => (1235, *b"42000"),
             Self::NotOwner(_) => (1095, *b"HY000"),
-            Self::Interrupted => (1317, *b"70100"),
             Self::AccessDenied(..) => (1045, *b"28000"),
             Self::CannotLogIn(_) => (1251, *b"08004"),
         }

@@ -49,6 +49,11 @@ impl Gate {
         }
     }
 
+    /// The route in force.
+    pub(crate) fn route(&self) -> Arc<Route> {
+        Arc::clone(&self.state.borrow().route)
+    }
+
     /// For a session to look at and wait on.
     pub(crate) fn watch(&self) -> watch::Receiver<GateState> {
         self.state.subscribe()

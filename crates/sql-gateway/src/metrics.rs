@@ -3,9 +3,15 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::route::Route;
+
 /// Counters of a gateway since it started, for status and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// The epoch followed.
+    pub epoch: u64,
+    /// The primary followed; `None` while there is none.
+    pub primary: Option<String>,
     /// Client connections now.
     pub connections: usize,
     /// Client connections ever accepted.
@@ -43,8 +49,10 @@ impl Counters {
         self.longest_hold_us.fetch_max(micros, Ordering::Relaxed);
     }
 
-    pub(crate) fn stats(&self, open_transactions: usize) -> Stats {
+    pub(crate) fn stats(&self, route: &Route, open_transactions: usize) -> Stats {
         Stats {
+            epoch: route.epoch,
+            primary: route.target.as_ref().map(|target| target.node.clone()),
             connections: self.connections.load(Ordering::Relaxed),
             connections_total: self.connections_total.load(Ordering::Relaxed),
             held: self.held.load(Ordering::Relaxed),

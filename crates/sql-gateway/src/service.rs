@@ -35,7 +35,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
-        self.counters.stats(self.gate.open())
+        self.counters.stats(&self.gate.route(), self.gate.open())
     }
 
     /// The version clients are told.

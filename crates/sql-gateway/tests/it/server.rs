@@ -1,0 +1,214 @@
+//! A small real MariaDB server in a directory of its own, ended by its process id.
+//!
+//! The server is the child of a shell that ends it when our end of a pipe closes: also when a test dies.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+const GUARD: &str = r#"
+"$@" </dev/null >/dev/null 2>&1 &
+pid=$!
+echo $pid
+cat >/dev/null
+kill -9 $pid 2>/dev/null
+"#;
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) socket: PathBuf,
+    pid: u32,
+    guard: Child,
+    pipe: Option<ChildStdin>,
+    _directory: tempfile::TempDir,
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Waits for a condition.
+pub(crate) fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < end, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn user_option() -> Option<&'static str> {
+    rustix::process::geteuid()
+        .is_root()
+        .then_some("--user=root")
+}
+
+/// A data directory made once and copied for each server.
+fn template() -> &'static Path {
+    static TEMPLATE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    TEMPLATE
+        .get_or_init(|| {
+            let directory = tempfile::tempdir().unwrap();
+            let mut install = Command::new("mariadb-install-db");
+            install.arg("--no-defaults").arg(format!(
+                "--datadir={}",
+                directory.path().join("data").display()
+            ));
+            install
+                .args(["--auth-root-authentication-method=socket", "--skip-test-db"])
+                .args(user_option());
+            let output = install.output().unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            directory
+        })
+        .path()
+}
+
+const ACCOUNTS: &str = "
+    CREATE USER app@localhost IDENTIFIED BY 'pw'; GRANT ALL ON *.* TO app@localhost;
+    REVOKE SUPER, READ ONLY ADMIN ON *.* FROM app@localhost;
+    CREATE USER other@localhost IDENTIFIED BY 'other'; GRANT ALL ON shop.* TO other@localhost;
+    CREATE USER empty@localhost; GRANT ALL ON shop.* TO empty@localhost;
+    CREATE USER sock@localhost IDENTIFIED VIA unix_socket; GRANT ALL ON *.* TO sock@localhost;
+    CREATE USER ed@localhost IDENTIFIED VIA ed25519 USING PASSWORD('pw'); GRANT ALL ON shop.* TO ed@localhost;
+    CREATE DATABASE shop; USE shop;
+    CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(200)) ENGINE=InnoDB;
+    CREATE TABLE who (name VARCHAR(20)); INSERT INTO who VALUES (@@report_host);
+";
+
+impl Server {
+    /// Starts a server that knows itself by `name` (table `shop.who`).
+    pub(crate) fn start(name: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(template().join("data"))
+            .arg(path)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        let (port, socket) = (free_port(), path.join("s"));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", GUARD, "guard", "mariadbd", "--no-defaults"])
+            .args(user_option());
+        command.arg(format!("--datadir={}", path.join("data").display()));
+        command.arg(format!("--socket={}", socket.display()));
+        command.arg(format!("--pid-file={}", path.join("pid").display()));
+        command.arg(format!("--log-error={}", path.join("error.log").display()));
+        command.args([format!("--port={port}"), format!("--report-host={name}")]);
+        command.args([
+            "--bind-address=127.0.0.1",
+            "--proxy-protocol-networks=127.0.0.1",
+            "--innodb-buffer-pool-size=32M",
+            "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--max-allowed-packet=64M",
+            "--max-connections=1200",
+            "--plugin-load-add=auth_ed25519",
+            "--local-infile=1",
+            "--log-bin=bin",
+        ]);
+        let mut guard = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pipe = guard.stdin.take();
+        let mut line = String::new();
+        BufReader::new(guard.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let pid = line.trim().parse().unwrap();
+        let server = Self {
+            port,
+            socket,
+            pid,
+            guard,
+            pipe,
+            _directory: directory,
+        };
+        until(Duration::from_secs(60), "the server starts", || {
+            std::os::unix::net::UnixStream::connect(&server.socket).is_ok()
+        });
+        server.sql(ACCOUNTS);
+        server
+    }
+
+    /// Runs statements as the administrator, over the server's own socket; returns the rows' text.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        let mut client = Command::new("mariadb")
+            .args([
+                "--no-defaults",
+                "-N",
+                "-u",
+                if rustix::process::geteuid().is_root() {
+                    "root"
+                } else {
+                    "mysql"
+                },
+            ])
+            .arg(format!("--socket={}", self.socket.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        client
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(sql.as_bytes())
+            .unwrap();
+        let output = client.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Kills the server hard; its port refuses from then on.
+    pub(crate) fn kill(&mut self) {
+        self.signal(rustix::process::Signal::KILL);
+        until(Duration::from_secs(10), "the server dies", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_err()
+        });
+    }
+
+    /// Freezes or thaws the server.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let signal = if frozen {
+            rustix::process::Signal::STOP
+        } else {
+            rustix::process::Signal::CONT
+        };
+        self.signal(signal);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.pid.cast_signed()).unwrap();
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.pipe = None;
+        let _ = self.guard.wait();
+    }
+}

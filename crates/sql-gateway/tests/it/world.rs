@@ -1,0 +1,218 @@
+//! A gateway in this process, before some servers, with a route that the test commands.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use sql_gateway::{Accounts, Config, Dial, Gateway, Handle, Proof, Route, Stream, Target};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::server::Server;
+
+/// Two servers that live as long as the tests do; nobody kills these.
+pub(crate) fn pair() -> &'static [Server; 2] {
+    static PAIR: OnceLock<[Server; 2]> = OnceLock::new();
+    PAIR.get_or_init(|| [Server::start("a"), Server::start("b")])
+}
+
+struct Ports(Mutex<HashMap<String, u16>>);
+
+#[async_trait::async_trait]
+impl Dial for Ports {
+    async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>> {
+        let node = &route
+            .target
+            .as_ref()
+            .ok_or(io::ErrorKind::NotConnected)?
+            .node;
+        let port = self
+            .0
+            .lock()
+            .unwrap()
+            .get(node)
+            .copied()
+            .ok_or(io::ErrorKind::NotFound)?;
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
+    }
+}
+
+/// An account table that can be changed.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) users: Mutex<HashMap<String, Vec<Proof>>>,
+    pub(crate) stale: Mutex<Vec<String>>,
+}
+
+impl Accounts for Table {
+    fn proofs(&self, user: &str) -> Vec<Proof> {
+        self.users
+            .lock()
+            .unwrap()
+            .get(user)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn stale(&self, user: &str) {
+        self.stale.lock().unwrap().push(user.to_owned());
+    }
+}
+
+pub(crate) fn proof(plugin: &str, native_hash: Option<&str>) -> Vec<Proof> {
+    let native_hash = native_hash.map(|hash| wire::native::parse_stored(hash).unwrap());
+    vec![Proof {
+        host: "localhost".to_owned(),
+        plugin: plugin.to_owned(),
+        native_hash,
+    }]
+}
+
+/// `PASSWORD('pw')`.
+pub(crate) const PW: &str = "*D821809F681A40A6E379B50D0463EFAE20BDD122";
+
+/// A running gateway.
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    pub(crate) table: Arc<Table>,
+    ports: Arc<Ports>,
+    route: watch::Sender<Route>,
+    shutdown: watch::Sender<bool>,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl World {
+    /// A gateway with the default limits, routed to nobody.
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(mut config: Config) -> Self {
+        config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        let table = Arc::new(Table::default());
+        for (user, proofs) in [
+            ("app", proof("mysql_native_password", Some(PW))),
+            ("empty", proof("mysql_native_password", None)),
+            ("sock", proof("unix_socket", None)),
+            ("ed", proof("ed25519", None)),
+        ] {
+            table.users.lock().unwrap().insert(user.to_owned(), proofs);
+        }
+        let ports = Arc::new(Ports(Mutex::default()));
+        let (route, follows) = watch::channel(Route::default());
+        let (shutdown, ends) = watch::channel(false);
+        let gateway = Gateway::new(
+            config,
+            follows,
+            Arc::clone(&ports) as _,
+            Arc::clone(&table) as _,
+        )
+        .unwrap();
+        let (address, handle) = (gateway.local_addresses()[0], gateway.handle());
+        let task = Some(tokio::spawn(gateway.run(ends)));
+        Self {
+            address,
+            handle,
+            table,
+            ports,
+            route,
+            shutdown,
+            task,
+        }
+    }
+
+    /// Before the shared pair, routed to `a` with epoch 1.
+    pub(crate) fn before_pair() -> Self {
+        let world = Self::new();
+        world.knows("a", &pair()[0]);
+        world.knows("b", &pair()[1]);
+        world.route(1, Some("a"));
+        world
+    }
+
+    pub(crate) fn knows(&self, node: &str, server: &Server) {
+        self.ports
+            .0
+            .lock()
+            .unwrap()
+            .insert(node.to_owned(), server.port);
+    }
+
+    pub(crate) fn route(&self, epoch: u64, node: Option<&str>) {
+        let target = node.map(|node| Target {
+            node: node.to_owned(),
+        });
+        self.route.send_replace(Route {
+            epoch,
+            target,
+            hold: false,
+        });
+    }
+
+    /// Routes to `node` in the next epoch, and returns when the gateway follows.
+    pub(crate) async fn switch(&self, node: Option<&str>) {
+        let epoch = self.route.borrow().epoch + 1;
+        self.route(epoch, node);
+        eventually("the gateway follows", || self.handle.stats().epoch == epoch).await;
+    }
+
+    pub(crate) async fn connect(&self) -> Conn {
+        self.connect_as("app", "pw").await.unwrap()
+    }
+
+    pub(crate) async fn connect_as(&self, user: &str, password: &str) -> mysql_async::Result<Conn> {
+        let options = OptsBuilder::default()
+            .ip_or_hostname("127.0.0.1")
+            .tcp_port(self.address.port())
+            .user(Some(user))
+            .pass(Some(password))
+            .db_name(Some("shop"))
+            .prefer_socket(Some(false));
+        Conn::new(options).await
+    }
+
+    /// Ends the gateway and waits for it.
+    pub(crate) async fn end(mut self) {
+        self.shutdown.send_replace(true);
+        let task = self.task.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), task)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+/// The name of the server that answers.
+pub(crate) async fn who(conn: &mut Conn) -> mysql_async::Result<String> {
+    Ok(conn.query_first("SELECT name FROM who").await?.unwrap())
+}
+
+/// Number and text of a server's error.
+pub(crate) fn error_of<T: std::fmt::Debug>(result: mysql_async::Result<T>) -> (u16, String) {
+    match result {
+        Err(mysql_async::Error::Server(error)) => (error.code, error.message),
+        other => panic!("no error of the server: {other:?}"),
+    }
+}
+
+/// Waits for a condition without blocking the runtime.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .is_ok(),
+        "{what}"
+    );
+}
