@@ -62,7 +62,7 @@ fn walk(mut world: World, seed: u64) -> u64 {
         .filter(|me| world.nodes[*me].database.is_some())
         .cloned()
         .collect();
-    let mut faults = 2 + dice.roll(8);
+    let mut faults = 3 + dice.roll(15);
     for _ in 0..STEPS {
         world.fate = match dice.roll(20) {
             0 => Fate::LandsUnsaid,
@@ -95,11 +95,17 @@ fn walk(mut world: World, seed: u64) -> u64 {
                 let document = world.floating.remove(at);
                 world.land(document);
             }
-            91..96 if faults > 0 => {
+            91..94 if faults > 0 => {
                 faults -= 1;
-                fault(&mut world, &mut dice, &data);
+                let primary = dice.roll(2) == 0;
+                let victim = if primary {
+                    world.ledger.primary.clone()
+                } else {
+                    data
+                };
+                fault(&mut world, &mut dice, &victim);
             }
-            96..99 => mend(&mut world, &mut dice, &me),
+            94..99 => mend(&mut world, &mut dice, &me),
             99 => wish(&mut world, &mut dice, &data),
             _ => {}
         }
