@@ -223,6 +223,8 @@ impl Actor {
             addr,
             hello,
         };
+        let id = server_id(server.settings().server_id, epoch);
+        server.take_server_id(id, STATEMENT_LIMIT).await?;
         let set = upstream.set(Some(target)).await;
         set.map_err(|error| Error::Refused(error.to_string()))?;
         let followed = server
@@ -237,6 +239,13 @@ impl Actor {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// The server id of a node that follows in `epoch`: another one than it has ever written under, or it
+/// would pass over its own earlier transactions. Node numbers are below 256.
+fn server_id(number: u32, epoch: u64) -> u32 {
+    const EPOCHS: u64 = 1 << 23;
+    number + 256 * u32::try_from(epoch % EPOCHS).unwrap_or(0)
 }
 
 fn address_of(view: &View, node: &NodeName) -> Result<SocketAddr> {

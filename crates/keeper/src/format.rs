@@ -77,6 +77,9 @@ pub struct Extras {
     /// What people should see to.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Scheduled events that do not run on this primary.
+    #[serde(default)]
+    pub disabled_events: Vec<String>,
     /// The last thing that failed, until it works.
     pub trouble: Option<String>,
 }

@@ -25,6 +25,7 @@ use crate::{Error, Extras, Handle, Parts, Result, upkeep};
 const PUBLISH_PACE: Duration = Duration::from_millis(100);
 /// Longest pause after something failed.
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
+const EVENTS_LIMIT: Duration = Duration::from_secs(10);
 /// A handover has ended when the new primary serves; nobody waits longer for it.
 const OPEN_LIMIT: u64 = 15_000;
 
@@ -69,7 +70,8 @@ pub struct Keeper {
     closed_at: Option<u64>,
     last_serving: u64,
     told: Option<(cluster::Report, Option<u64>)>,
-    warnings: watch::Sender<Vec<String>>,
+    found: watch::Sender<upkeep::Found>,
+    disabled_events: Vec<String>,
 }
 
 impl Clock {
@@ -176,7 +178,8 @@ impl Keeper {
             closed_at: None,
             last_serving: clock.now(),
             told: None,
-            warnings: watch::Sender::default(),
+            found: watch::Sender::default(),
+            disabled_events: Vec::new(),
         };
         Ok((keeper, handle))
     }
@@ -186,8 +189,8 @@ impl Keeper {
         let mut signals = crate::signal::Signals::new(&self.shared, &self.actor);
         let mut beside = tokio::task::JoinSet::new();
         if let Some(server) = self.actor.server.clone() {
-            let warnings = self.warnings.clone();
-            beside.spawn(upkeep::run(server, self.picture.subscribe(), warnings));
+            let found = self.found.clone();
+            beside.spawn(upkeep::run(server, self.picture.subscribe(), found));
         }
         loop {
             self.take_requests();
@@ -271,6 +274,9 @@ impl Keeper {
                 && let Some(peer) = self.view.peers.get(primary)
             {
                 self.last_serving = peer.heard;
+                if let Some(extras) = posted.extras.get(primary) {
+                    extras.disabled_events.clone_into(&mut self.disabled_events);
+                }
             }
         }
         self.view.gate = *self.shared.gate.borrow();
@@ -323,7 +329,9 @@ impl Keeper {
         let posted = self.shared.board.read(None);
         let progress = self.actor.progress.lock();
         (progress.unwrap_or_else(PoisonError::into_inner)).clone_into(&mut self.extras.clone);
-        self.warnings.borrow().clone_into(&mut self.extras.warnings);
+        let found = self.found.borrow().clone();
+        (self.extras.warnings, self.extras.disabled_events) =
+            (found.warnings, found.disabled_events);
         let suspicion = self.view.timing.suspicion;
         let in_sync = self
             .view
@@ -475,8 +483,9 @@ impl Keeper {
         let Some(server) = self.actor.server.clone() else {
             return;
         };
+        let except = std::mem::take(&mut self.disabled_events);
         tokio::spawn(async move {
-            if let Err(error) = server.enable_events(Duration::from_secs(10)).await {
+            if let Err(error) = server.enable_events(&except, EVENTS_LIMIT).await {
                 tracing::warn!(%error, "scheduled events were not enabled");
             }
         });

@@ -10,24 +10,35 @@ use tokio::sync::watch;
 use crate::Picture;
 
 const PACE: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(5);
 /// Accounts are looked through at every so many rounds.
 const ACCOUNTS_EVERY: u32 = 30;
 
-/// Runs until the keeper ends; `warnings` is what people should know.
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What people should see to.
+    pub(crate) warnings: Vec<String>,
+    /// Scheduled events that do not run on this primary; its successor must not enable them.
+    pub(crate) disabled_events: Vec<String>,
+}
+
+/// Runs until the keeper ends.
 pub(crate) async fn run(
     server: Server,
     picture: watch::Receiver<Arc<Picture>>,
-    warnings: watch::Sender<Vec<String>>,
+    found: watch::Sender<Found>,
 ) {
     let mut privileged = Vec::new();
     for round in 0_u32.. {
         tokio::time::sleep(PACE).await;
-        let (healthy, in_sync) = {
+        let (healthy, serving, in_sync) = {
             let picture = picture.borrow();
             let running = picture.view.server.running();
             let document = picture.view.document.as_ref();
             (
                 running.is_some_and(|running| running.health.is_ok()),
+                picture.view.serving().is_some(),
                 document.is_some_and(|document| {
                     document.vouches(&picture.view.me, picture.view.stamp())
                 }),
@@ -45,13 +56,21 @@ pub(crate) async fn run(
                 Err(error) => tracing::debug!(%error, "accounts could not be looked through"),
             }
         }
+        let mut disabled_events = Vec::new();
+        if serving {
+            disabled_events = server.disabled_events(LIMIT).await.unwrap_or_default();
+        }
         let mut told = drifted(&server).await;
         told.extend(privileged.iter().map(|account| {
             format!("account {account} may write on a replica: revoke READ ONLY ADMIN and SUPER")
         }));
-        warnings.send_if_modified(|old| {
-            let differs = *old != told;
-            *old = told;
+        let now = Found {
+            warnings: told,
+            disabled_events,
+        };
+        found.send_if_modified(|old| {
+            let differs = *old != now;
+            *old = now;
             differs
         });
     }

@@ -125,6 +125,17 @@ impl Server {
         self.status(limit).await
     }
 
+    /// Sets the id under which this server writes and replicates from now on. To be called before `follow`, with
+    /// an id that this server has never written under.
+    ///
+    /// Why: a replica that does not acknowledge passes over events with its own id, silently, also those that its
+    /// crash recovery had taken back (only a semi-sync replica takes them: MDEV-27760, MDEV-28609; seen on 10.11.19), and
+    /// `replicate_same_server_id` cannot be had together with `log_slave_updates`.
+    pub async fn take_server_id(&self, id: u32, limit: Duration) -> Result<()> {
+        let set = format!("SET GLOBAL server_id={id}");
+        self.act("take another server id", &set, limit).await
+    }
+
     fn is_own_source(&self, source: &crate::status::Source) -> bool {
         let settings = self.settings();
         source.host == "127.0.0.1"
