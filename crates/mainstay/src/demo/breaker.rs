@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_millis(300);
 const WHOLE_NODE_EVERY: usize = 3;
 /// So long a node is away when all of it is killed.
 const AWAY: Duration = Duration::from_secs(2);
+/// After three failovers without this much protection in between the cluster rightly holds: it takes
+/// that for something that moving does not repair.
+const RELIEF: Duration = Duration::from_secs(11);
 /// A fault that moved nothing has been noticed, and dealt with, after this time.
 const NOTICED: Duration = Duration::from_secs(5);
 /// Healing may take this long, or the demonstration goes to its end without further faults.
@@ -41,7 +44,7 @@ pub(super) async fn run(
                 if !healed {
                     return Ok(());
                 }
-                next = (next + script.between_faults).max(Instant::now() + Duration::from_secs(2));
+                next = (next + script.between_faults).max(Instant::now() + RELIEF);
             }
         }
         sleep(LOOK).await;

@@ -71,7 +71,7 @@ impl Screen {
                 sleep(FRAME).await;
             } else {
                 sleep(LINE_EVERY).await;
-                let rows: Vec<String> = load.live().iter().map(ToString::to_string).collect();
+                let rows: Vec<String> = load.live().iter().map(row).collect();
                 self.say(&rows.join("; "));
             }
         }
@@ -105,6 +105,19 @@ impl Screen {
             "mainstay demo   {seconds} of {length} s   {state}   epoch {epoch}   {faults} faults"
         )
     }
+}
+
+/// A gateway's counters in a few words.
+fn row(live: &Live) -> String {
+    let Live {
+        node,
+        acknowledged,
+        failed,
+        unknown,
+        ..
+    } = live;
+    let ms = live.silence.as_millis();
+    format!("{node}: {acknowledged} writes, {failed} refused, {unknown} unknown, last {ms} ms ago")
 }
 
 fn table(live: &[Live], board: &Board) -> Vec<String> {

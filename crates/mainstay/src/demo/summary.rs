@@ -47,7 +47,9 @@ impl Summary {
         let faults = board.faults();
         let nodes: Vec<&str> = history.gateways.iter().map(String::as_str).collect();
         let broken = faults.iter().enumerate().map(|(at, fault)| {
-            let until = faults.get(at + 1).map(|next| next.at);
+            // Why: the next fault's pause begins a moment before that fault.
+            let healed = fault.healed.map(|time| fault.at + time);
+            let until = healed.or_else(|| faults.get(at + 1).map(|next| next.at));
             let gap = history.gap_around(fault.at, until, &nodes);
             Broken {
                 node: fault.node.clone(),

@@ -18,7 +18,7 @@ fn init(place: &Place, name: &str) {
 fn serving(place: &Place) -> Value {
     let mut last = String::new();
     let mut status = Value::Null;
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let log = || std::fs::read_to_string(place.path("agent.log")).unwrap_or_default();
     let until = std::time::Instant::now() + limit;
     wait("there is a primary", limit + Duration::from_secs(5), || {
