@@ -26,10 +26,6 @@ impl Server {
         self.write_files()?;
         let beside = beside(place);
         remove(&beside)?;
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent)
-                .map_err(Error::file(format!("make `{}`", parent.display())))?;
-        }
         files::make_dir(&beside, 0o700)?;
         self.give(&beside)?;
         let made = self.install(&program, &beside).await;

@@ -12,8 +12,12 @@ use crate::server::Server;
 /// Most of a log that is read back for an error message, in bytes.
 const LOG_TAIL: u64 = 16 << 10;
 
-/// Makes a directory with this mode if it is missing.
+/// Makes a directory with this mode if it is missing, and its parents.
 pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        let doing = format!("make directory `{}`", parent.display());
+        fs::create_dir_all(parent).map_err(Error::file(doing))?;
+    }
     let made = DirBuilder::new().mode(mode).create(path);
     match made {
         Ok(()) => Ok(()),

@@ -34,8 +34,11 @@ impl Server {
     /// Number of the server's process, also of one that an earlier agent has started. `None` when there is none.
     /// A pid file alone is never believed: start time, boot and command line must fit.
     pub async fn find_running(&self) -> Option<u32> {
-        if let Some(process) = self.known_process().filter(Process::is_alive) {
-            return Some(process.pid);
+        if let Some(process) = self.known_process() {
+            if process.is_alive() {
+                return Some(process.pid);
+            }
+            process.reap();
         }
         let server = self.clone();
         let found = tokio::task::spawn_blocking(move || server.search())

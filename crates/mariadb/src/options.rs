@@ -122,6 +122,8 @@ pub(crate) fn file(settings: &Settings) -> String {
     };
     line("max_connections", "500");
     line("character_set_server", "utf8mb4");
+    // Why: MariaDB's own default keeps binlogs for ever.
+    line("binlog_expire_logs_seconds", "864000");
     line("tmpdir", &settings.temporary_dir().to_string_lossy());
     for (name, value) in &settings.options {
         if normal(name) != EVENT_SCHEDULER {

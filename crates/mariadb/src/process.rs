@@ -184,7 +184,8 @@ impl Process {
         Ok(None)
     }
 
-    fn reap(&self) -> Exit {
+    /// Takes the exit status of an ended child, so that no zombie is left.
+    pub(crate) fn reap(&self) -> Exit {
         let same = stat(self.pid).is_some_and(|s| s.started == self.started);
         let Some(pid) = number(self.pid).filter(|_| same) else {
             return Exit::Unknown;

@@ -155,10 +155,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "init_slave",
         "its statements could write transactions that no other server has",
     ),
-    (
-        "init_connect",
-        "its statements could write transactions that no other server has",
-    ),
     ("bootstrap", "it is not a server then"),
     (
         "log_bin_index",
@@ -196,7 +192,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("defaults_file", "the option file is ours"),
     ("defaults_extra_file", "the option file is ours"),
     ("chroot", "paths would differ from the agent's"),
-    ("old_mode", "it changes how rows are replicated"),
     ("unix_socket", "the agent logs in with it"),
     ("extra_max_connections", "the agents need these connections"),
 ];

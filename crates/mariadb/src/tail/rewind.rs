@@ -42,6 +42,8 @@ impl Server {
             why: format!("the rewind failed half-way: {e}"),
         };
         self.flash_back(&tail).await.map_err(failed)?;
+        // Why: a source that is set up keeps telling its old received position, now too great.
+        self.act(DOING, "RESET SLAVE ALL", LIMIT).await?;
         self.begin_binlog_at(DOING, &cut.to_string()).await?;
         Ok(tail.groups.len() as u64)
     }

@@ -118,3 +118,50 @@ async fn graceful_stop_commits_the_unacknowledged_tail_for_good() {
     assert_eq!(primary.status().await.binlog.missing_from(&before), 0);
     assert_eq!(before.missing_from(&primary.status().await.binlog), 1);
 }
+
+/// `received` is then too great: whoever sets a position back must also RESET SLAVE ALL.
+#[tokio::test]
+async fn received_position_survives_setting_the_applied_one_back() {
+    let nodes = cluster(1, true).await;
+    let replica = &nodes[1];
+    let before = replica.server.stop_receiving(LIMIT).await.unwrap();
+    replica
+        .run("STOP SLAVE; SET GLOBAL gtid_slave_pos=''")
+        .await;
+    replica
+        .run("CHANGE MASTER TO master_use_gtid=slave_pos")
+        .await;
+    assert_eq!(replica.status().await.received, before);
+    replica.run("RESET SLAVE ALL").await;
+    assert!(replica.status().await.received.is_empty());
+}
+
+/// A server that lost transactions of its own (a rewind, a restored copy) gets them back only while it acknowledges.
+#[tokio::test]
+async fn own_transactions_are_passed_over_by_a_replica_that_does_not_acknowledge() {
+    for (semi_sync, expected) in [(false, "0"), (true, "1")] {
+        let nodes = cluster(1, semi_sync).await;
+        let (primary, replica) = (&nodes[0], &nodes[1]);
+        // As if the replica had written it in an earlier life: its server_id is 2.
+        primary
+            .run("SET SESSION server_id=2; INSERT INTO test.t (v) VALUES (1)")
+            .await;
+        let end = primary.status().await.binlog;
+        primary
+            .run("INSERT INTO test.t (id, v) VALUES (100, 2)")
+            .await;
+        until("the row after it is there", || async {
+            replica.value("SELECT COUNT(*) FROM test.t WHERE v=2").await == "1"
+        })
+        .await;
+        assert_eq!(
+            replica.value("SELECT COUNT(*) FROM test.t WHERE v=1").await,
+            expected,
+            "semi-sync {semi_sync}"
+        );
+        assert!(
+            replica.status().await.applied.covers(&end),
+            "nothing tells of it"
+        );
+    }
+}

@@ -81,6 +81,23 @@ async fn kill_when_it_runs_then_exited_resolves_with_the_signal() {
 }
 
 #[tokio::test]
+async fn stop_when_the_process_does_not_go_then_the_error_says_it_is_still_there() {
+    let node = Node::new(1).await;
+    let pid = node.start().await;
+    let number = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(number, rustix::process::Signal::STOP).unwrap();
+    match node.server.stop(Duration::from_millis(200)).await {
+        Err(Error::StillThere {
+            pid: told, signal, ..
+        }) => assert_eq!((told, signal), (pid, "SIGTERM")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(node.server.find_running().await, Some(pid));
+    node.server.kill(LIMIT).await.unwrap();
+    assert_eq!(node.server.find_running().await, None);
+}
+
+#[tokio::test]
 async fn start_when_the_server_refuses_then_the_error_tells_its_log() {
     let node = Node::with(1, |s| s.options = options(&[("no_such_option", "1")])).await;
     match node.server.start(StartAs::Ordinary, LIMIT).await {
@@ -184,7 +201,7 @@ async fn server_when_its_agent_is_gone_then_the_next_agent_finds_watches_and_end
         settings.tunnel_port, settings.port, settings.extra_port
     );
     std::fs::write(node.dir.path().join("ports"), ports).unwrap();
-    let agent = Command::new(std::env::current_exe().unwrap())
+    let agent = Command::new("/proc/self/exe")
         .args(["--exact", "process::agent_that_starts_a_server_and_ends"])
         .env("MARIADB_TEST_AGENT", node.dir.path())
         .stdout(Stdio::null())
