@@ -27,6 +27,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
     let mut roles = inner.core.server_metrics();
     let mut campaign = Campaign {
         draw: draw(&inner),
+        drawn: None,
         retry: RETRY,
     };
     let mut beats: u32 = 0;
@@ -110,6 +111,9 @@ fn is_behind(inner: &Inner, pong: Pong) -> bool {
 struct Campaign {
     /// The random part of the wait, drawn anew for each attempt.
     draw: Duration,
+    /// The sign of life after which it was drawn.
+    drawn: Option<Instant>,
+    /// The pause after the next campaign that finds no support.
     retry: Duration,
 }
 
@@ -155,7 +159,13 @@ impl Campaign {
     }
 
     /// How long until a campaign may start; `None`: now.
-    fn wait(&self, inner: &Inner) -> Option<Duration> {
+    fn wait(&mut self, inner: &Inner) -> Option<Duration> {
+        // Why: a draw made before this node knew what it is, or for an earlier silence, must not
+        // decide this one.
+        if self.drawn != inner.heard() {
+            self.drawn = inner.heard();
+            self.draw = draw(inner);
+        }
         let silent = inner
             .heard()
             .map(|at| at + inner.timing().lease + self.draw);
