@@ -5,13 +5,12 @@
 //! answer (`JoinOffer::again`). Another key is refused as "already used". A refusal by the handler
 //! gives the token back.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -20,6 +19,7 @@ use crate::certificate::Fingerprint;
 use crate::endpoint::converse;
 use crate::frame::{self, Answer, Opening, Purpose};
 use crate::gate::Slot;
+use crate::join_message::{Ask, JoinAnswer, JoinRequest, Reply, Why};
 use crate::socket::Socket;
 use crate::token_store::Claim;
 use crate::{
@@ -51,60 +51,6 @@ impl JoinDesk {
             turn: tokio::sync::Mutex::default(),
         }
     }
-}
-
-/// What a joiner asks for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct JoinRequest {
-    /// The node name it wants.
-    pub name: String,
-    /// Its signing request, PEM ([`crate::Applicant::csr`]).
-    pub csr: String,
-    /// What it will be; must be what the token is for.
-    pub kind: Kind,
-    /// Whatever the handler on the other side wants to know; at most about 60 KB with the request.
-    pub payload: Value,
-}
-
-/// What a joiner gets. The payload may hold secrets.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct JoinAnswer {
-    /// The node's certificate, PEM.
-    pub certificate: String,
-    /// The authority's certificate, PEM.
-    pub authority: String,
-    /// What the handler gave.
-    pub payload: Value,
-}
-
-impl fmt::Debug for JoinAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JoinAnswer(redacted)")
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Ask {
-    claim: Claim,
-    request: JoinRequest,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Reply {
-    Granted(JoinAnswer),
-    Refused(Why),
-}
-
-/// Why a join was refused, as it goes over the wire.
-#[derive(Debug, Serialize, Deserialize)]
-enum Why {
-    Used { by: String },
-    Expired { at: i64 },
-    Foreign,
-    Unknown,
-    Attempts,
-    Kind { expected: Kind, asked: Kind },
-    Other(String),
 }
 
 /// Joins a cluster with a token: tries its addresses in turn, each for at most `limit`. Safe to repeat
@@ -265,37 +211,5 @@ fn refused(reason: &str) -> Error {
     Error::Refused {
         peer: SERVICE.to_owned(),
         reason: reason.to_owned(),
-    }
-}
-
-impl Why {
-    fn of(error: Error) -> Self {
-        match error {
-            Error::TokenUsed { by } => Self::Used { by },
-            Error::TokenExpired { at } => Self::Expired { at: at.as_second() },
-            Error::TokenForeign => Self::Foreign,
-            Error::TokenUnknown => Self::Unknown,
-            Error::TokenAttempts => Self::Attempts,
-            Error::TokenKind { expected, asked } => Self::Kind { expected, asked },
-            Error::Refused { reason, .. } => Self::Other(reason),
-            other => Self::Other(other.to_string()),
-        }
-    }
-
-    fn into_error(self, peer: &str) -> Error {
-        match self {
-            Self::Used { by } => Error::TokenUsed { by },
-            Self::Expired { at } => Error::TokenExpired {
-                at: jiff::Timestamp::from_second(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
-            },
-            Self::Foreign => Error::TokenForeign,
-            Self::Unknown => Error::TokenUnknown,
-            Self::Attempts => Error::TokenAttempts,
-            Self::Kind { expected, asked } => Error::TokenKind { expected, asked },
-            Self::Other(reason) => Error::Refused {
-                peer: peer.to_owned(),
-                reason,
-            },
-        }
     }
 }

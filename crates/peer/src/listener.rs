@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::gate::Gate;
 use crate::session::{self, Ended};
-use crate::socket::{PROMPT, Socket};
+use crate::socket::{PROMPT, Port, Socket};
 use crate::throttle::Throttle;
 use crate::{Endpoint, Error, Handler, Result};
 
@@ -49,7 +49,7 @@ pub(crate) async fn open(
     handler: Arc<dyn Handler>,
 ) -> Result<Listener> {
     let failed = |source| Error::Listen { addr, source };
-    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let listener = Port::open(addr).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
     let door = Arc::new(Door {
         gate: Gate::new(endpoint.0.config.unauthenticated_max),
@@ -68,7 +68,7 @@ struct Door {
     throttle: Throttle,
 }
 
-async fn accept(listener: TcpListener, door: Arc<Door>) {
+async fn accept(listener: Port, door: Arc<Door>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

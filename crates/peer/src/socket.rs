@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(3);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -99,6 +99,31 @@ impl Severer {
         if let Some(shared) = self.0.upgrade() {
             sever(&shared);
         }
+    }
+}
+
+/// A listening port that is closed when this is dropped, even while a child process that is just being
+/// started (forked, not yet executing its program) still holds a copy of the descriptor.
+#[derive(Debug)]
+pub(crate) struct Port(TcpListener);
+
+impl Port {
+    pub(crate) async fn open(addr: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(addr).await.map(Self)
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.0.accept().await
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
     }
 }
 

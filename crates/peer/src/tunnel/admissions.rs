@@ -17,7 +17,7 @@ use crate::throttle::Throttle;
 
 /// A server that does not accept a local connection in this time is not there.
 const LOCAL_LIMIT: Duration = Duration::from_secs(2);
-/// A replica's server opens a second connection to end its first; never many.
+/// A replica's server opens a second connection to end its first; never many. Beyond it the oldest is cut.
 const TUNNELS_PER_NODE: usize = 4;
 
 /// What a node is admitted as: exactly what its tunnel must say.
@@ -179,10 +179,10 @@ impl Admissions {
         if let Some(difference) = hello.differs_from(&entry.admission) {
             return Err(difference);
         }
-        if entry.tunnels.len() >= TUNNELS_PER_NODE {
-            return Err(format!(
-                "`{node}` has {TUNNELS_PER_NODE} tunnels open already"
-            ));
+        let open = || entry.tunnels.values().filter(|tunnel| !tunnel.is_cut());
+        if open().count() >= TUNNELS_PER_NODE {
+            // Why the oldest: it is what a network that came back left behind.
+            open().take(1).for_each(|oldest| oldest.sever());
         }
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let tunnel = Arc::new(Passage::new());

@@ -51,10 +51,14 @@ impl Passage {
     /// Adds a socket; severs it when the tunnel was cut before.
     pub(super) fn attach(&self, severer: Severer) {
         let mut severers = self.severers();
-        if self.cut.load(Ordering::Acquire) {
+        if self.is_cut() {
             severer.sever();
         }
         severers.push(severer);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     /// From here on no byte passes.

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::hello::Hello;
 use super::links::{Stay, Target};
 use crate::pipe::{Tap, Until, pipe};
-use crate::socket::{STEADY, Socket};
+use crate::socket::{Port, STEADY, Socket};
 use crate::{Endpoint, Error, Result, Stream, tunnel};
 
 /// Opening a tunnel takes no longer, else the local connection is reset and the server tries again.
@@ -67,6 +67,9 @@ struct Running {
 
 impl Upstream {
     /// A closed port at this local address.
+    ///
+    /// Choose one below the range that the kernel gives to outgoing connections (32768 and up on
+    /// Linux), else one of these may have it when it is to be opened.
     pub fn new(endpoint: Endpoint, listen: SocketAddr) -> Self {
         Self {
             endpoint,
@@ -97,14 +100,14 @@ impl Upstream {
             addr: self.listen,
             source,
         };
-        let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
+        let listener = Port::open(self.listen).await.map_err(failed)?;
         let target = self.publish(Target::new(Some(target)));
-        let port = Port {
+        let bridge = Bridge {
             endpoint: self.endpoint.clone(),
             target: Arc::clone(&target),
             changes: self.changes.clone(),
         };
-        let task = tokio::spawn(accept(listener, Arc::new(port)));
+        let task = tokio::spawn(accept(listener, Arc::new(bridge)));
         *running = Some(Running { target, task });
         Ok(())
     }
@@ -135,18 +138,18 @@ impl Drop for Running {
     }
 }
 
-struct Port {
+struct Bridge {
     endpoint: Endpoint,
     target: Arc<Target>,
     changes: watch::Sender<u64>,
 }
 
-async fn accept(listener: TcpListener, port: Arc<Port>) {
+async fn accept(listener: Port, bridge: Arc<Bridge>) {
     let mut links = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((tcp, _)) => { links.spawn(Arc::clone(&port).serve(tcp)); }
+                Ok((tcp, _)) => { links.spawn(Arc::clone(&bridge).serve(tcp)); }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = links.join_next() => {}
@@ -154,7 +157,7 @@ async fn accept(listener: TcpListener, port: Arc<Port>) {
     }
 }
 
-impl Port {
+impl Bridge {
     async fn serve(self: Arc<Self>, tcp: TcpStream) {
         let Ok(mut local) = Socket::new(tcp, STEADY) else {
             return;
