@@ -63,20 +63,32 @@ fn plan(status: &Status, to: Option<&NodeName>) -> Result<Vec<String>> {
             .hint(format!("in sync: {}", status.in_sync.join(", "))));
     }
     let to = to.map_or_else(|| status.in_sync.join(" or "), ToString::to_string);
-    let epoch = status.epoch;
-    Ok(vec![
-        format!("plan  {primary} -> {to}, well under a second of held writes, no loss"),
-        format!(
-            "  1 let open transactions end (at most 5 s), hold new ones   4 promote {to} (epoch {})",
-            epoch + 1
-        ),
-        format!(
-            "  2 make {primary} read-only                                 5 gateways go on at {to}"
-        ),
-        format!(
-            "  3 wait until {to} has everything                           6 {primary} follows {to}"
-        ),
-    ])
+    Ok(steps(primary, &to, status.epoch))
+}
+
+/// What will be done, in two columns.
+fn steps(primary: &str, to: &str, epoch: u64) -> Vec<String> {
+    let left = [
+        "1 let open transactions end (at most 5 s), hold new ones".to_owned(),
+        format!("2 make {primary} read-only"),
+        format!("3 wait until {to} has everything"),
+    ];
+    let right = [
+        format!("4 promote {to} (epoch {})", epoch + 1),
+        format!("5 gateways go on at {to}"),
+        format!("6 {primary} follows {to}"),
+    ];
+    let head = format!("plan  {primary} -> {to}, well under a second of held writes, no loss");
+    let width = left
+        .iter()
+        .map(|step| step.chars().count())
+        .max()
+        .unwrap_or(0);
+    let rows = left
+        .iter()
+        .zip(right)
+        .map(|(left, right)| format!("  {left:<width$}   {right}"));
+    [head].into_iter().chain(rows).collect()
 }
 
 #[cfg(test)]

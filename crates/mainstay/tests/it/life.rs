@@ -145,6 +145,118 @@ fn check_verbs(place: &Place) {
     wait("it is resumed", Duration::from_secs(5), || paused(false));
 }
 
+#[test]
+fn join_when_tokens_are_used_expired_or_of_another_kind_then_each_says_so_and_a_good_one_lets_in() {
+    let place = Place::new(66);
+    init(&place, "alpha");
+    let mut agent = Agent::start(&place);
+    agent.owns(server_pid(&serving(&place)));
+    let token = |more: &[&str]| {
+        let (code, out, err) = place.run(&[&["token"], more].concat());
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let witness = Place::new(67);
+    let join = |token: &str, place: &Place| {
+        let options = place.witness_options("witness");
+        let mut arguments = vec!["join", token.trim()];
+        arguments.extend(options.iter().map(String::as_str));
+        place.run(&arguments)
+    };
+    let good = token(&["--witness"]);
+    let expired = token(&["--witness", "--valid-for", "1ms"]);
+    let (code, _, err) = join(&token(&[]), &witness);
+    assert!(
+        code == 2 && err.contains("the token is for a data node, not for a witness"),
+        "{err}"
+    );
+    let (code, _, err) = join(&good, &witness);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("this server is `witness`, node 2 of cluster `mainstay`"),
+        "{err}"
+    );
+    for secret in ["identity/node.key", "node.json"] {
+        assert!(witness.path("data").join(secret).exists(), "{secret}");
+    }
+    for other in ["identity/authority.key", "secrets.json"] {
+        assert!(
+            !witness.path("data").join(other).exists(),
+            "a witness must not have {other}"
+        );
+    }
+    let late = Place::new(68);
+    let (code, _, err) = join(&good, &late);
+    assert!(
+        code == 1 && err.contains("the token was already used, by `witness`"),
+        "{err}"
+    );
+    wait("the token expires", Duration::from_secs(10), || {
+        join(&expired, &late).2.contains("expired at")
+    });
+    let (code, _, err) = join(&expired, &late);
+    assert!(
+        code == 1 && err.contains("make a new one with `mainstay token`"),
+        "{err}"
+    );
+    assert!(!late.config().exists());
+    let _voter = Agent::start(&witness);
+    wait("the witness is heard", Duration::from_secs(20), || {
+        let (_, out, _) = place.run(&["status", "--json"]);
+        let status: Value = serde_json::from_str(&out).unwrap_or_default();
+        status["nodes"][1]["role"] == "witness" && status["nodes"][1]["health"] == "ok"
+    });
+    let (code, out, _) = witness.run(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &status["primary"], &status["asked"]),
+        (3, &"alpha".into(), &"witness".into())
+    );
+    let (code, _, err) = witness.run(&["token"]);
+    assert!(
+        code == 1 && err.contains("a witness lets nobody in"),
+        "{err}"
+    );
+}
+
+#[test]
+fn init_when_a_server_runs_on_the_data_then_refused_and_when_it_has_ended_then_adopted() {
+    let old = Place::new(69);
+    init(&old, "alpha");
+    let mut agent = Agent::start(&old);
+    let pid = server_pid(&serving(&old));
+    agent.owns(pid);
+    assert_eq!(agent.terminate(), 0);
+    let new = Place::new(70);
+    let database = old.path("db").display().to_string();
+    let options = new.options("alpha");
+    let mut arguments = vec!["init", "--cluster", "second", "--database-dir", &database];
+    let own = new.path("db").display().to_string();
+    let kept = options
+        .iter()
+        .map(String::as_str)
+        .filter(|option| *option != own);
+    let mut kept: Vec<&str> = kept.collect();
+    kept.retain(|option| *option != "--database-dir");
+    arguments.extend(kept);
+    let (code, _, err) = new.run(&arguments);
+    assert!(
+        code == 5 && err.contains(&format!("a server (pid {pid}) has `{database}` open")),
+        "{err}"
+    );
+    assert!(!new.config().exists() && !new.path("data").exists());
+    agent.kill();
+    wait("the server has ended", Duration::from_secs(10), || {
+        !is_alive(pid)
+    });
+    let (code, _, err) = new.run(&arguments);
+    assert_eq!(code, 0, "{err}");
+    let mut second = Agent::start(&new);
+    let status = serving(&new);
+    second.owns(server_pid(&status));
+    assert_eq!(status["cluster"], "second");
+}
+
 /// Memory of a process, from the kernel.
 fn resident_kib(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

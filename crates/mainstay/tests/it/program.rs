@@ -74,6 +74,23 @@ impl Place {
         said(&self.program(arguments).output().unwrap())
     }
 
+    /// The options of `join --witness` for a witness here.
+    pub(crate) fn witness_options(&self, name: &str) -> Vec<String> {
+        let (data, port) = (self.path("data"), self.ports[0]);
+        let options = [
+            "--witness",
+            "--name",
+            name,
+            "--address",
+            &self.address,
+            "--data-dir",
+            &data.display().to_string(),
+            "--set",
+            &format!("peer.port={port}"),
+        ];
+        options.map(str::to_owned).into()
+    }
+
     /// The options of `init` or `join` for a node here.
     pub(crate) fn options(&self, name: &str) -> Vec<String> {
         let ports = &self.ports;
@@ -147,6 +164,11 @@ impl Agent {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Kills it, and the server with it.
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// The server that has to go with it.
