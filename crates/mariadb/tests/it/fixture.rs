@@ -19,6 +19,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Most servers at once on this machine.
 static ROOM: Semaphore = Semaphore::const_new(6);
+const TEMPLATE_NAME: &str = "mdb-template-";
 static TEMPLATE: OnceCell<TempDir> = OnceCell::const_new();
 
 /// One server with a directory, ports and a tunnel of its own.
@@ -42,7 +43,11 @@ fn is_root() -> bool {
 }
 
 fn new_dir() -> TempDir {
-    let dir = tempfile::Builder::new().prefix("mdb").tempdir().unwrap();
+    named_dir("mdb")
+}
+
+fn named_dir(prefix: &str) -> TempDir {
+    let dir = tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     dir
 }
@@ -72,15 +77,26 @@ pub(crate) fn settings(dir: &Path, server_id: u32, tunnel_port: u16) -> Settings
 
 async fn template() -> &'static Path {
     let make = || async {
-        let dir = new_dir();
-        Server::new(settings(dir.path(), 1, free_port()))
-            .unwrap()
-            .create_data()
-            .await
-            .unwrap();
+        sweep();
+        let dir = named_dir(&format!("{TEMPLATE_NAME}{}-", std::process::id()));
+        let server = Server::new(settings(dir.path(), 1, free_port())).unwrap();
+        server.create_data().await.unwrap();
         dir
     };
     TEMPLATE.get_or_init(make).await.path()
+}
+
+/// Removes templates of runs that have ended: a static is never dropped.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let run = name
+            .strip_prefix(TEMPLATE_NAME)
+            .and_then(|rest| rest.split('-').next());
+        if run.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 impl Node {
