@@ -22,7 +22,9 @@ impl World {
             }
             for write in &self.acked {
                 let primary = &self.ledger.primary;
-                assert!(self.has(primary, *write), "I2: {primary} lacks {write:?}");
+                let applied = self.nodes[primary].server().log.get(write.0);
+                let has = applied.is_some_and(|txn| txn.id == write.1);
+                assert!(has, "I2: {primary} has not applied {write:?}");
             }
         }
         true

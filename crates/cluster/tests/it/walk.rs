@@ -33,7 +33,7 @@ fn random_walks_when_healed_have_lost_nothing() {
         World::protected(&["alpha", "bravo", "charlie"], None),
     ];
     let one: Option<u64> = number("WALK_SEED");
-    let seeds = one.map_or(1..=number("WALKS").unwrap_or(600), |seed| seed..=seed);
+    let seeds = one.map_or(1..=number("WALKS").unwrap_or(400), |seed| seed..=seed);
     let mut epochs = 0;
     let mut walked = 0;
     for seed in seeds {
@@ -63,11 +63,14 @@ fn walk(mut world: World, seed: u64) -> u64 {
         .cloned()
         .collect();
     let mut faults = 3 + dice.roll(15);
+    // Each walk has a temper of its own: rare meetings become common in some.
+    let undecided = [0, 10, 40][dice.roll(3) as usize];
+    let (bursts, kinds) = (dice.roll(4), dice.roll(1 << FAULTS));
     for _ in 0..STEPS {
-        world.fate = match dice.roll(20) {
-            0 => Fate::LandsUnsaid,
-            1 => Fate::Floats,
-            _ => Fate::Answered,
+        world.fate = match dice.roll(100) {
+            sides if sides >= undecided => Fate::Answered,
+            sides if sides % 4 == 0 => Fate::LandsUnsaid,
+            _ => Fate::Floats,
         };
         world.drops = dice.roll(3) as usize;
         let (me, data) = (dice.pick(&names), dice.pick(&with_data));
@@ -86,7 +89,7 @@ fn walk(mut world: World, seed: u64) -> u64 {
             70..76 => drop(world.write(&data)),
             76..82 => world.now += 20 + dice.roll(300),
             82..87 => world.round(&mut Trace::default(), usize::MAX),
-            87 => {
+            87 if dice.roll(4) <= bursts => {
                 let ms = 200 + dice.roll(2_500);
                 world.run(&mut Trace::default(), ms, |_| false);
             }
@@ -103,7 +106,10 @@ fn walk(mut world: World, seed: u64) -> u64 {
                 } else {
                     data
                 };
-                fault(&mut world, &mut dice, &victim);
+                let kind = dice.roll(FAULTS);
+                if kinds >> kind & 1 == 1 {
+                    fault(&mut world, &mut dice, kind, &victim);
+                }
             }
             94..99 => mend(&mut world, &mut dice, &me),
             99 => wish(&mut world, &mut dice, &data),
@@ -128,8 +134,10 @@ fn finish(mut world: World, dice: &mut Dice, seed: u64) -> u64 {
     world.ledger.epoch
 }
 
-fn fault(world: &mut World, dice: &mut Dice, me: &NodeName) {
-    match dice.roll(6) {
+const FAULTS: u64 = 7;
+
+fn fault(world: &mut World, dice: &mut Dice, kind: u64, me: &NodeName) {
+    match kind {
         0 => world.kill_server(me),
         1 => world.kill_node(me),
         2 => world.kill_agent(me),
@@ -141,6 +149,10 @@ fn fault(world: &mut World, dice: &mut Dice, me: &NodeName) {
             }
         }
         4 => world.node(me).frozen = Some(world.now),
+        5 => {
+            world.kill_agent(me);
+            world.wake(me);
+        }
         _ => {
             world.kill_node(me);
             world.wake(me);
