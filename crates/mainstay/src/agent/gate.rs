@@ -14,26 +14,17 @@ use super::node::Node;
 
 /// While transactions end, the primary is told of it this often.
 const PACE: Duration = Duration::from_millis(5);
-/// A gateway that is not there yet is looked for this often.
-const ABSENT: Duration = Duration::from_millis(100);
 
 /// Follows the primary's wish until it is told to stop.
 pub(super) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) -> Result<(), String> {
     let follow = async {
         loop {
+            let epoch = wait_for_hold(&node).await;
+            // Why only now: a gateway that failed meanwhile has been replaced by another one.
             let Some(gateway) = node.gateway.get() else {
-                tell(&node, Gate::default());
-                sleep(ABSENT).await;
+                sleep(PACE).await;
                 continue;
             };
-            tell(
-                &node,
-                Gate {
-                    present: true,
-                    ..Gate::default()
-                },
-            );
-            let epoch = wait_for_hold(&node).await;
             hold(&node, &gateway, epoch).await;
             gateway.release();
         }
@@ -54,15 +45,23 @@ fn tell(node: &Node, gate: Gate) {
     });
 }
 
-/// The epoch in which the primary asks for a hold; a gateway that went away is noticed too.
+/// The epoch in which the primary asks for a hold; until then it is told whether there is a gateway.
 async fn wait_for_hold(node: &Node) -> Epoch {
     let mut pictures = node.picture.subscribe();
     loop {
+        let present = node.gateway.get().is_some();
+        tell(
+            node,
+            Gate {
+                present,
+                ..Gate::default()
+            },
+        );
         let asked = pictures
             .borrow_and_update()
             .as_ref()
             .and_then(|picture| asked(picture));
-        if let Some(epoch) = asked {
+        if let Some(epoch) = asked.filter(|_| present) {
             return epoch;
         }
         if pictures.changed().await.is_err() {

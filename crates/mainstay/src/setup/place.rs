@@ -113,7 +113,7 @@ fn path_text(path: &Path) -> Result<&str> {
 pub(super) fn file_text(table: &Table) -> Result<String> {
     let body = toml::to_string(table).map_err(Failure::doing("write the configuration"))?;
     Ok(format!(
-        "# What this node is. Every key with its default: `man mainstay.toml`, docs/reference/configuration.md.\n\
+        "# What this node is. Every key with its default: docs/reference/configuration.md.\n\
          # What this cluster is, is agreed among its nodes and changed by verbs of `mainstay`.\n\n{body}"
     ))
 }
