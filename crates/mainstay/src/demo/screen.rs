@@ -44,6 +44,9 @@ impl Screen {
     pub(super) fn begin(&self) {
         self.start.set(Instant::now());
         self.is_begun.set(true);
+        if self.is_drawn {
+            let _ = self.output.data("\x1b[2J");
+        }
     }
 
     /// Something happened.

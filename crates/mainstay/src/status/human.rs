@@ -65,7 +65,7 @@ fn row(node: &Node, status: &Status) -> Vec<String> {
     }
     let lag = node.database.as_ref().and_then(|database| database.lag_ms);
     let lag = lag
-        .filter(|_| node.role != "primary")
+        .filter(|_| !matches!(node.role.as_str(), "primary" | "unknown"))
         .map_or_else(|| "-".to_owned(), short);
     let seen = match node.seen_ms_ago {
         Some(_) if node.name == status.asked => "here".to_owned(),
