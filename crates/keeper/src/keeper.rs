@@ -25,6 +25,10 @@ use crate::{Error, Extras, Handle, Parts, Result, upkeep};
 const PUBLISH_PACE: Duration = Duration::from_millis(100);
 /// Longest pause after something failed.
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
+/// Commits that have waited for this long are looked into, and so often.
+const STUCK_AFTER: u64 = 200;
+const PULSE_PACE: u64 = 500;
+const PULSE_LIMIT: Duration = Duration::from_secs(2);
 const EVENTS_LIMIT: Duration = Duration::from_secs(10);
 /// A handover has ended when the new primary serves; nobody waits longer for it.
 const OPEN_LIMIT: u64 = 15_000;
@@ -71,6 +75,7 @@ pub struct Keeper {
     last_serving: u64,
     told: Option<(cluster::Report, Option<u64>)>,
     found: watch::Sender<upkeep::Found>,
+    pulsed: u64,
     disabled_events: Vec<String>,
 }
 
@@ -179,6 +184,7 @@ impl Keeper {
             last_serving: clock.now(),
             told: None,
             found: watch::Sender::default(),
+            pulsed: 0,
             disabled_events: Vec::new(),
         };
         Ok((keeper, handle))
@@ -202,6 +208,7 @@ impl Keeper {
             let decision = decide(&self.view);
             self.note(&decision.reason, &decision.actions);
             self.publish();
+            self.release_stuck_commits();
             if decision.actions.is_empty() {
                 self.backoff = Duration::ZERO;
                 let tick = self.tick();
@@ -370,6 +377,47 @@ impl Keeper {
         }
     }
 
+    /// Commits whose acknowledgement was lost with a connection wait until a later one is acknowledged:
+    /// when a member holds everything and they still wait, this node writes that later one itself.
+    fn release_stuck_commits(&mut self) {
+        let Some(server) = self.actor.server.clone() else {
+            return;
+        };
+        let Some(running) = self.view.server.running() else {
+            return;
+        };
+        let since = self.view.now.saturating_sub(self.pulsed);
+        if running.waiting_ms < STUCK_AFTER || since < PULSE_PACE || self.view.serving().is_none() {
+            return;
+        }
+        let holds = |node| {
+            let report = self
+                .view
+                .fresh(node)
+                .and_then(|report| report.server.running());
+            self.view
+                .admissions
+                .get(node)
+                .is_some_and(|admission| admission.connected)
+                && report.is_some_and(|member| member.received.covers(&running.written))
+        };
+        let in_sync = self
+            .view
+            .document
+            .as_ref()
+            .map(|document| &document.in_sync);
+        if !in_sync.is_some_and(|in_sync| in_sync.keys().any(holds)) {
+            return;
+        }
+        self.pulsed = self.view.now;
+        tracing::info!("commits wait though a member holds everything: writes a pulse");
+        tokio::spawn(async move {
+            if let Err(error) = server.pulse(PULSE_LIMIT).await {
+                tracing::warn!(%error, "no pulse");
+            }
+        });
+    }
+
     /// How soon to look again when nothing happens.
     fn tick(&self) -> Duration {
         let Some(reason) = &self.reason else {
@@ -485,6 +533,9 @@ impl Keeper {
         };
         let except = std::mem::take(&mut self.disabled_events);
         tokio::spawn(async move {
+            if let Err(error) = server.ensure_pulse(EVENTS_LIMIT).await {
+                tracing::warn!(%error, "the table for pulses was not made");
+            }
             if let Err(error) = server.enable_events(&except, EVENTS_LIMIT).await {
                 tracing::warn!(%error, "scheduled events were not enabled");
             }

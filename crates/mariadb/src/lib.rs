@@ -20,6 +20,7 @@ mod health;
 mod lifecycle;
 mod options;
 mod process;
+mod pulse;
 mod relay;
 mod replay;
 mod replication;

@@ -17,6 +17,7 @@ mod fixture;
 mod health;
 mod load;
 mod process;
+mod pulse;
 mod recovery;
 mod replication;
 mod role;
