@@ -206,11 +206,14 @@ fn join_when_tokens_are_used_expired_or_of_another_kind_then_each_says_so_and_a_
         let status: Value = serde_json::from_str(&out).unwrap_or_default();
         status["nodes"][1]["role"] == "witness" && status["nodes"][1]["health"] == "ok"
     });
-    let (code, out, _) = witness.run(&["status", "--json"]);
-    let status: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(
-        (code, &status["primary"], &status["asked"]),
-        (3, &"alpha".into(), &"witness".into())
+    wait(
+        "the witness knows the cluster",
+        Duration::from_secs(20),
+        || {
+            let (code, out, _) = witness.run(&["status", "--json"]);
+            let status: Value = serde_json::from_str(&out).unwrap_or_default();
+            code == 3 && status["primary"] == "alpha" && status["asked"] == "witness"
+        },
     );
     let (code, _, err) = witness.run(&["token"]);
     assert!(
