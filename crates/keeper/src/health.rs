@@ -8,12 +8,16 @@ use mariadb::{Health as Found, Limits, Server};
 use tokio::sync::watch;
 
 const PACE: Duration = Duration::from_millis(500);
+/// What does not answer in this time, twice in a row, is ill.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// Probes until nobody listens any more.
 pub(crate) async fn watch_over(server: Server, told: watch::Sender<Health>) {
     let mut prober = server.prober();
     let limits = Limits {
-        answer: Duration::from_secs(1),
+        answer: LIMIT,
+        write: LIMIT,
+        disk: LIMIT,
         ..Limits::default()
     };
     let mut bad = 0_u32;
