@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::format::{Answer, Letter, Question, decode, encode};
-use crate::keeper::Shared;
+use crate::shared::Shared;
 use crate::{Picture, SERVICE};
 
 const PACE: Duration = Duration::from_millis(250);

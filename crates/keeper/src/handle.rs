@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::format::{Answer, Letter, Question};
 use crate::gossip::Gossip;
 use crate::journal::Remark;
-use crate::keeper::Shared;
 use crate::request::Request;
 use crate::scribe::Scribe;
+use crate::shared::Shared;
 use crate::{Error, Picture, Result, SERVICE, found};
 
 /// A fresh report is waited for at most this long.

@@ -1,22 +1,23 @@
 //! The loop. It looks, lets the core decide, and carries out what was decided, one step after the
 //! other; then it publishes what it believes. Waiting is in one place (`signal.rs`), changing in another.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+mod publish;
+mod stuck;
+mod wish;
 
-use cluster::{
-    Action, BootId, Document, Gate, Intent, Memory, Outcome, Reason, View, Wish, decide,
-};
-use tokio::sync::{Notify, mpsc, watch};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use cluster::{Action, BootId, Document, Gate, Intent, Memory, Outcome, Reason, View, decide};
+use tokio::sync::{mpsc, watch};
 
 use crate::actor::Actor;
-use crate::board::Board;
-use crate::gossip::{self, Gossip};
-use crate::journal::{self, Journal, Remark};
+use crate::gossip::Gossip;
+use crate::journal;
 use crate::picture::Picture;
 use crate::request::{Pending, Request};
 use crate::scribe::Scribe;
+use crate::shared::{Clock, Shared};
 use crate::slot::Slot;
 use crate::store::Store;
 use crate::{Error, Extras, Handle, Parts, Result, upkeep};
@@ -25,36 +26,6 @@ use crate::{Error, Extras, Handle, Parts, Result, upkeep};
 const PUBLISH_PACE: Duration = Duration::from_millis(100);
 /// Longest pause after something failed.
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
-/// Commits that have waited for this long are looked into, and so often.
-const STUCK_AFTER: u64 = 200;
-const PULSE_PACE: u64 = 500;
-const PULSE_LIMIT: Duration = Duration::from_secs(2);
-const EVENTS_LIMIT: Duration = Duration::from_secs(10);
-/// A handover has ended when the new primary serves; nobody waits longer for it.
-const OPEN_LIMIT: u64 = 15_000;
-
-/// A clock that only goes forward.
-#[derive(Clone, Copy)]
-pub(crate) struct Clock(Instant);
-
-/// What the loop shares with its handles and its heartbeats.
-pub(crate) struct Shared {
-    pub(crate) me: cluster::NodeName,
-    pub(crate) clock: Clock,
-    pub(crate) endpoint: Arc<peer::Endpoint>,
-    pub(crate) board: Board,
-    pub(crate) scribe: Scribe,
-    pub(crate) gate: watch::Sender<Gate>,
-    /// Told when others should be asked at once.
-    pub(crate) hurry: watch::Sender<u64>,
-    /// Told when others should be told at once.
-    pub(crate) material: watch::Sender<u64>,
-    pub(crate) sequence: AtomicU64,
-    pub(crate) incarnation: u64,
-    pub(crate) stirred: Notify,
-    learned: Mutex<Option<Document>>,
-    journal: Mutex<Journal>,
-}
 
 /// One node's keeper.
 pub struct Keeper {
@@ -77,55 +48,6 @@ pub struct Keeper {
     found: watch::Sender<upkeep::Found>,
     pulsed: u64,
     disabled_events: Vec<String>,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Milliseconds; it starts well above zero so that "long ago" can be told.
-    pub(crate) fn now(self) -> u64 {
-        1_000_000 + self.0.elapsed().as_millis() as u64
-    }
-}
-
-impl Shared {
-    fn new(parts: &Parts, scribe: Scribe, clock: Clock) -> Result<Self> {
-        Ok(Self {
-            me: parts.me.clone(),
-            clock,
-            endpoint: Arc::clone(&parts.endpoint),
-            board: Board::default(),
-            scribe,
-            gate: watch::Sender::new(Gate::default()),
-            hurry: watch::Sender::new(0),
-            material: watch::Sender::new(0),
-            sequence: AtomicU64::new(1),
-            incarnation: incarnation()?,
-            stirred: Notify::new(),
-            learned: Mutex::default(),
-            journal: Mutex::default(),
-        })
-    }
-
-    /// Makes the loop look again now.
-    pub(crate) fn stir(&self) {
-        self.stirred.notify_one();
-    }
-
-    /// A document that is known to be committed.
-    pub(crate) fn learn(&self, document: Document) {
-        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
-        self.stir();
-    }
-
-    pub(crate) fn remarks(&self) -> Vec<Remark> {
-        self.journal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .all()
-    }
 }
 
 impl Keeper {
@@ -330,118 +252,6 @@ impl Keeper {
         self.reason = Some(reason.clone());
     }
 
-    fn publish(&mut self) {
-        let now = self.view.now;
-        let reach = self.shared.scribe.register().reach();
-        let posted = self.shared.board.read(None);
-        let progress = self.actor.progress.lock();
-        (progress.unwrap_or_else(PoisonError::into_inner)).clone_into(&mut self.extras.clone);
-        let found = self.found.borrow().clone();
-        (self.extras.warnings, self.extras.disabled_events) =
-            (found.warnings, found.disabled_events);
-        let suspicion = self.view.timing.suspicion;
-        let in_sync = self
-            .view
-            .document
-            .as_ref()
-            .map(|document| &document.in_sync);
-        let in_contact = reach.reachable
-            || in_sync.is_none_or(|in_sync| {
-                in_sync.is_empty()
-                    || in_sync.keys().any(|node| {
-                        posted
-                            .round_trips
-                            .get(node)
-                            .is_some_and(|at| now.saturating_sub(*at) < suspicion)
-                    })
-            });
-        self.picture.send_modify(|picture| {
-            *picture = Arc::new(Picture {
-                view: self.view.clone(),
-                reason: self.extras.reason.clone(),
-                cluster: self.cluster.clone(),
-                reach,
-                extras: self.extras.clone(),
-                others: posted.extras,
-                in_contact,
-                generation: picture.generation + 1,
-            });
-        });
-        self.gossip.follow(&self.shared, &self.picture.subscribe());
-        let report = crate::board::without_time(self.view.report());
-        let rev = self.view.document.as_ref().map(|document| document.rev);
-        let telling = Some((report, rev));
-        if self.told != telling {
-            self.told = telling;
-            gossip::spread(&self.shared);
-        }
-    }
-
-    /// Commits whose acknowledgement was lost with a connection wait until a later one is acknowledged:
-    /// when a member holds everything and they still wait, this node writes that later one itself.
-    fn release_stuck_commits(&mut self) {
-        let Some(server) = self.actor.server.clone() else {
-            return;
-        };
-        let Some(running) = self.view.server.running() else {
-            return;
-        };
-        let since = self.view.now.saturating_sub(self.pulsed);
-        if running.waiting_ms < STUCK_AFTER || since < PULSE_PACE || self.view.serving().is_none() {
-            return;
-        }
-        let holds = |node| {
-            let report = self
-                .view
-                .fresh(node)
-                .and_then(|report| report.server.running());
-            self.view
-                .admissions
-                .get(node)
-                .is_some_and(|admission| admission.connected)
-                && report.is_some_and(|member| member.received.covers(&running.written))
-        };
-        let in_sync = self
-            .view
-            .document
-            .as_ref()
-            .map(|document| &document.in_sync);
-        if !in_sync.is_some_and(|in_sync| in_sync.keys().any(holds)) {
-            return;
-        }
-        self.pulsed = self.view.now;
-        tracing::info!("commits wait though a member holds everything: writes a pulse");
-        tokio::spawn(async move {
-            if let Err(error) = server.pulse(PULSE_LIMIT).await {
-                tracing::warn!(%error, "no pulse");
-            }
-        });
-    }
-
-    /// How soon to look again when nothing happens.
-    fn tick(&self) -> Duration {
-        let Some(reason) = &self.reason else {
-            return PUBLISH_PACE;
-        };
-        let at_rest = matches!(
-            reason,
-            Reason::Serves { .. }
-                | Reason::ServesAlone
-                | Reason::Replicates { .. }
-                | Reason::Witness
-                | Reason::NotAMember
-        );
-        if at_rest {
-            return Duration::from_millis(250);
-        }
-        // Why it slows down: what has not come in two seconds may not come for hours.
-        if self.view.now.saturating_sub(self.reason_since) > 2_000 {
-            return PUBLISH_PACE;
-        }
-        gossip::ask_all(&self.shared);
-        Duration::from_millis(10)
-    }
-
     /// Carries out one action while the picture goes on being published.
     async fn carry_out(&mut self, action: &Action) -> Outcome {
         Slot::begins(&mut self.view, action);
@@ -509,111 +319,6 @@ impl Keeper {
         self.extras.trouble = None;
         true
     }
-
-    fn opened(&mut self) {
-        let epoch = self
-            .view
-            .document
-            .as_ref()
-            .map_or(0, |document| document.epoch);
-        let pause = self.view.now.saturating_sub(self.last_serving);
-        self.extras.pause = Some((epoch, pause));
-        if let Some(pending) = self.pending.take_if(|pending| pending.handed_to.is_none()) {
-            match self.view.wish.take() {
-                // Undone: the wish goes on to its end.
-                Some(wish) => {
-                    self.view.wish = Some(wish);
-                    self.pending = Some(pending);
-                }
-                None => drop(pending.reply.send(Ok((epoch, pause)))),
-            }
-        }
-        let Some(server) = self.actor.server.clone() else {
-            return;
-        };
-        let except = std::mem::take(&mut self.disabled_events);
-        tokio::spawn(async move {
-            if let Err(error) = server.ensure_pulse(EVENTS_LIMIT).await {
-                tracing::warn!(%error, "the table for pulses was not made");
-            }
-            if let Err(error) = server.enable_events(&except, EVENTS_LIMIT).await {
-                tracing::warn!(%error, "scheduled events were not enabled");
-            }
-        });
-    }
-
-    /// One change at a time: whoever asks for another meanwhile is told so.
-    fn take_requests(&mut self) {
-        while let Ok(request) = self.requests.try_recv() {
-            self.accept(request);
-        }
-    }
-
-    fn accept(&mut self, request: Request) {
-        if self.pending.is_some() {
-            let _ = request
-                .reply
-                .send(Err("another change of primary is under way".into()));
-            return;
-        }
-        let Request { mut wish, reply } = request;
-        // Why: the time it waited in the queue is not the primary's fault.
-        match &mut wish {
-            Wish::Switchover { asked, .. } | Wish::Failover { asked, .. } => *asked = self.view.now,
-        }
-        self.view.wish = Some(wish);
-        self.pending = Some(Pending {
-            reply,
-            handed_to: None,
-        });
-    }
-
-    fn end_wish(&mut self, refused: Option<String>) {
-        self.view.wish = None;
-        let Some(mut pending) = self.pending.take() else {
-            return;
-        };
-        if let Some(why) = refused {
-            let _ = pending.reply.send(Err(why));
-            return;
-        }
-        pending.handed_to = self.view.document.as_ref().map(|d| d.primary.clone());
-        self.pending = Some(pending);
-    }
-
-    /// A handover is over once the new primary serves.
-    fn settle_wish(&mut self) {
-        let Some(to) = self
-            .pending
-            .as_ref()
-            .and_then(|pending| pending.handed_to.clone())
-        else {
-            return;
-        };
-        let epoch = self
-            .view
-            .document
-            .as_ref()
-            .map_or(0, |document| document.epoch);
-        let closed_at = self.closed_at.unwrap_or(self.view.now);
-        let pause = self.view.now.saturating_sub(closed_at);
-        let serves = self
-            .view
-            .fresh(&to)
-            .is_some_and(|report| report.serving == Some(epoch));
-        let ending = if serves {
-            Ok((epoch, pause))
-        } else if pause > OPEN_LIMIT {
-            Err(format!(
-                "{to} is primary by the ledger and has not opened yet; see `mainstay why {to}`"
-            ))
-        } else {
-            return;
-        };
-        if let Some(pending) = self.pending.take() {
-            let _ = pending.reply.send(ending);
-        }
-    }
 }
 
 fn first_view(
@@ -652,12 +357,6 @@ fn boot_id() -> Result<BootId> {
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     text.parse()
         .map_err(|error: cluster::NotAnId| fail(error.to_string()))
-}
-
-fn incarnation() -> Result<u64> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
-    Ok(u64::from_le_bytes(bytes))
 }
 
 fn wall_ms() -> u64 {

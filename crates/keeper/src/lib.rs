@@ -27,6 +27,7 @@ mod parts;
 mod picture;
 mod request;
 mod scribe;
+mod shared;
 mod signal;
 mod slot;
 mod state;

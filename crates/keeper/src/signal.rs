@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::actor::Actor;
-use crate::keeper::Shared;
+use crate::shared::Shared;
 use crate::slot::Slot;
 
 /// The sources of news.
