@@ -2,7 +2,7 @@
 //!
 //! They run the built program (`cargo build -p mainstay` first, or `MAINSTAY_BIN`), in network
 //! namespaces when root, else on loopback. One at a time: each is a whole cluster.
-//! `cargo test -p e2e -- --nocapture` shows one line per story.
+//! `cargo test -p e2e --test stories -- --nocapture` shows one line per story.
 
 #![expect(
     clippy::print_stdout,
