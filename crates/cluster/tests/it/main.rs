@@ -13,5 +13,6 @@ mod node;
 mod perform;
 mod round;
 mod scenario;
+mod table;
 mod walk;
 mod world;

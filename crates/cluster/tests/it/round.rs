@@ -42,13 +42,9 @@ impl World {
                 self.tell(from, to);
             }
         }
-        for me in names
-            .iter()
-            .filter(|me| self.nodes[*me].database.is_some())
-            .cloned()
-            .collect::<Vec<_>>()
-            .iter()
-        {
+        let has_data = |me: &&NodeName| self.nodes[*me].database.is_some();
+        let with_data: Vec<_> = names.iter().filter(has_data).collect();
+        for me in with_data {
             self.connect(me);
             self.ship(me, usize::MAX);
             self.ack(me);

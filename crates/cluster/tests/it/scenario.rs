@@ -143,9 +143,9 @@ fn change(world: &mut World, line: &str, words: &[&str]) {
         ["answers", "come"] => {
             world.fate = Fate::Answered;
             let floating = std::mem::take(&mut world.floating);
-            floating.into_iter().for_each(|document| {
+            for document in floating {
                 world.land(document);
-            });
+            }
         }
         ["switchover", rest @ ..] => {
             let (me, asked) = (world.ledger.primary.clone(), world.now);
