@@ -200,7 +200,12 @@ fn join_when_tokens_are_used_expired_or_of_another_kind_then_each_says_so_and_a_
         "{err}"
     );
     assert!(!late.config().exists());
-    let _voter = Agent::start(&witness);
+    check_witness(&place, &witness);
+}
+
+/// The witness that was let in runs, is seen by the founder, and lets nobody in itself.
+fn check_witness(place: &Place, witness: &Place) {
+    let _voter = Agent::start(witness);
     wait("the witness is heard", Duration::from_secs(20), || {
         let (_, out, _) = place.run(&["status", "--json"]);
         let status: Value = serde_json::from_str(&out).unwrap_or_default();
