@@ -174,6 +174,7 @@ pub enum Loss {
     Silent { ms: Millis },
     Disconnected { ms: Millis },
     ServerDown,
+    NoData,
     Ill(Health),
     OtherIds,
     ApplyFailed,
@@ -187,7 +188,7 @@ impl Loss {
     pub(crate) fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::OtherIds | Self::ApplyFailed | Self::NoLongerAMember
+            Self::OtherIds | Self::NoData | Self::ApplyFailed | Self::NoLongerAMember
         )
     }
 }

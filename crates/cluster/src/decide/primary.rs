@@ -109,7 +109,7 @@ fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
         actions.push(Action::SemiSync(wanted));
     }
     if running.read_only && view.memory.handover.is_none() {
-        return open(view, document, actions);
+        return open(view, document, running, actions);
     }
     if !actions.is_empty() {
         return Decision::steps(actions, serves(document));
@@ -134,7 +134,7 @@ fn wants_semi_sync(view: &View, document: &Document) -> bool {
     !document.in_sync.is_empty() || growing || strict
 }
 
-fn open(view: &View, document: &Document, mut actions: Vec<Action>) -> Decision {
+fn open(view: &View, document: &Document, running: &Running, mut actions: Vec<Action>) -> Decision {
     let Some(tenure) = &view.memory.tenure else {
         return Decision::wait(serves(document));
     };
@@ -149,8 +149,9 @@ fn open(view: &View, document: &Document, mut actions: Vec<Action>) -> Decision 
             .any(|node| shrink::holds(view, document, node, end));
         if !held {
             if actions.is_empty()
-                && let Some(decision) =
-                    shrink::decide(view, document).or_else(|| shrink::strict(view, document))
+                && let Some(decision) = shrink::decide(view, document)
+                    .or_else(|| grow::decide(view, document, running))
+                    .or_else(|| shrink::strict(view, document))
             {
                 return decision;
             }

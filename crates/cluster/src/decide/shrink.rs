@@ -146,7 +146,8 @@ fn loss(view: &View, document: &Document, node: &NodeName, stamp: Stamp) -> Opti
         return Some(Loss::OtherIds);
     }
     match &report.server {
-        Server::NoData | Server::Stopped => return Some(Loss::ServerDown),
+        Server::NoData => return Some(Loss::NoData),
+        Server::Stopped => return Some(Loss::ServerDown),
         Server::Busy(_) if !connected => return Some(Loss::ServerDown),
         Server::Unseen | Server::Busy(_) => {}
         Server::Running(running) => {

@@ -34,6 +34,7 @@ impl fmt::Display for Loss {
         match self {
             Self::Silent { ms } => write!(f, "silent for {ms} ms"),
             Self::Disconnected { ms } => write!(f, "not connected for {ms} ms"),
+            Self::NoData => f.write_str("its data is gone"),
             Self::ServerDown => f.write_str("its server does not run"),
             Self::Ill(health) => write!(f, "its server is ill ({health})"),
             Self::OtherIds => f.write_str("it came back with another boot or data directory"),

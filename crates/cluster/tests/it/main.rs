@@ -11,6 +11,7 @@ mod interrupted;
 mod invariant;
 mod node;
 mod perform;
+mod replication;
 mod round;
 mod scenario;
 mod table;

@@ -2,8 +2,9 @@
 //! nodes, in any order; then everything is healed and must come to protected with nothing lost.
 //! `WALKS=20000 cargo test --release -p cluster walk` for more; `WALK_SEED=n` for one.
 
-use cluster::{NodeName, Wish};
+use cluster::{Durability, NodeName, Wish};
 
+use crate::database::Database;
 use crate::round::Trace;
 use crate::world::{Fate, World};
 
@@ -134,7 +135,7 @@ fn finish(mut world: World, dice: &mut Dice, seed: u64) -> u64 {
     world.ledger.epoch
 }
 
-const FAULTS: u64 = 7;
+const FAULTS: u64 = 8;
 
 fn fault(world: &mut World, dice: &mut Dice, kind: u64, me: &NodeName) {
     match kind {
@@ -152,6 +153,14 @@ fn fault(world: &mut World, dice: &mut Dice, kind: u64, me: &NodeName) {
         5 => {
             world.kill_agent(me);
             world.wake(me);
+        }
+        // The primary's is left: nobody else may have what it acknowledged alone.
+        6 if *me != world.ledger.primary && world.floating.is_empty() => {
+            world.kill_server(me);
+            let node = world.node(me);
+            if node.database.is_some() {
+                node.database = Some(Database::new(false));
+            }
         }
         _ => {
             world.kill_node(me);
@@ -180,7 +189,8 @@ fn wish(world: &mut World, dice: &mut Dice, me: &NodeName) {
             accept_loss: false,
             asked,
         },
-        _ => return world.edit(|document| document.paused = !paused),
+        _ if dice.roll(3) > 0 => return world.edit(|document| document.paused = !paused),
+        _ => return world.set_durability(Durability::Strict),
     };
     if let Some(agent) = &mut world.node(me).agent {
         agent.view.wish = Some(wish);

@@ -58,7 +58,7 @@ fn a_member_is_lost_for_one_of_these_reasons() {
     );
     loses(
         |view| report(view, |r| r.server = Server::NoData),
-        Loss::ServerDown,
+        Loss::NoData,
     );
     keeps(|view| report(view, |r| r.server = Server::Busy("x".into())));
     keeps(|view| report(view, |r| r.server = Server::Unseen));
