@@ -22,6 +22,7 @@ pub(crate) struct Entry {
     /// A KILL is on its way.
     pending: AtomicU32,
     waiting: AtomicBool,
+    interrupted: AtomicBool,
     interrupt: Notify,
 }
 
@@ -62,15 +63,17 @@ impl Entry {
     }
 
     /// The session waits; [`Self::interrupt`] ends that while the guard lives.
-    pub(crate) fn wait(&self) -> Waiting<'_> {
+    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
+        self.interrupted.store(false, Ordering::SeqCst);
         self.waiting.store(true, Ordering::SeqCst);
-        Waiting(self)
+        Waiting(Arc::clone(self))
     }
 
     /// Interrupts the session if it waits.
     pub(crate) fn interrupt(&self) -> bool {
         let waiting = self.waiting.load(Ordering::SeqCst);
         if waiting {
+            self.interrupted.store(true, Ordering::SeqCst);
             self.interrupt.notify_one();
         }
         waiting
@@ -78,15 +81,19 @@ impl Entry {
 }
 
 /// See [`Entry::wait`].
-pub(crate) struct Waiting<'a>(&'a Entry);
+pub(crate) struct Waiting(Arc<Entry>);
 
-impl Waiting<'_> {
+impl Waiting {
+    /// Returns when the session was interrupted.
     pub(crate) async fn interrupted(&self) {
-        self.0.interrupt.notified().await;
+        // Why: a notice may be left over from an earlier wait; the flag is not.
+        while !self.0.interrupted.load(Ordering::SeqCst) {
+            self.0.interrupt.notified().await;
+        }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.store(false, Ordering::SeqCst);
     }
@@ -132,6 +139,7 @@ impl Registry {
             kills: AtomicU32::new(0),
             pending: AtomicU32::new(0),
             waiting: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
             interrupt: Notify::new(),
         });
         self.lock().insert(id, Arc::clone(&entry));

@@ -125,14 +125,15 @@ impl Statement {
             && !self.marks.has(Marks(Marks::MULTI.0 | Marks::CUT.0))
     }
 
-    /// True when a refusal by `--read-only` as its first answer means that nothing of it was done.
+    /// True when a refusal by `--read-only` as its first answer means that nothing of it was done: the server
+    /// checks before it starts, and rolls back what a function of a read had done.
     pub fn is_refused_whole(self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Change | Kind::Definition | Kind::Select | Kind::SetStatement
-        ) && !self.marks.has(Marks(
-            Marks::MULTI.0 | Marks::CUT.0 | Marks::UNKNOWN_FUNCTION.0,
-        ))
+        let whole = match self.kind {
+            Kind::Change | Kind::Definition => true,
+            Kind::Select | Kind::SetStatement => !self.marks.has(Marks::UNKNOWN_FUNCTION),
+            _ => false,
+        };
+        whole && !self.marks.has(Marks(Marks::MULTI.0 | Marks::CUT.0))
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) async fn change_user(
 ) -> Result<Arrived, Gone> {
     let mut greeter = Greeter::new(salt);
     let mut packets = Packets::new(stream, 1);
-    let arrival = greeter.take(login, &*shared.accounts);
+    let arrival = Ok(greeter.take(login, &*shared.accounts));
     let limit = shared.config.handshake_timeout;
     let who = timeout(limit, identify(shared, &mut greeter, arrival, &mut packets)).await;
     match who {
@@ -130,7 +130,7 @@ async fn log_in(
 ) -> Result<Arrived, Gone> {
     entry.set_user(&who.login.user);
     let user = String::from_utf8_lossy(&who.login.user).into_owned();
-    let mut may_ask = who.login.capabilities & flags::PLUGIN_AUTH != 0;
+    let may_ask = who.login.capabilities & flags::PLUGIN_AUTH != 0;
     if who.credential.is_none() && !may_ask {
         let used = if who.login.proof.is_empty() {
             "NO"
@@ -140,59 +140,7 @@ async fn log_in(
         refuse(shared, packets, &Fault::AccessDenied(user, used)).await?;
         return Err(Gone);
     }
-    let started = Instant::now();
-    let mut held = None;
-    let (backend, ok, credential) = loop {
-        let deadline = started + shared.config.hold_max;
-        let Some(route) = open_route(shared, gate, deadline, &mut held).await else {
-            refuse(
-                shared,
-                packets,
-                &Fault::NoPrimary {
-                    waited: started.elapsed(),
-                },
-            )
-            .await?;
-            return Err(Gone);
-        };
-        let account = Account {
-            login: &who.login,
-            database: &who.login.database,
-            credential: who.credential.clone(),
-        };
-        let before = packets.sequence;
-        let client = may_ask.then_some(&mut *packets);
-        match attempt(shared, gate, &route, account, client).await {
-            Attempt::Connected(backend, ok, credential) => break (backend, ok, credential),
-            Attempt::Refused(err) if !comes_back(&err) => {
-                packets.write(&err).await?;
-                return Err(Gone);
-            }
-            Attempt::ClientGone => return Err(Gone),
-            Attempt::Refused(_) => {}
-            Attempt::Failed(why) => {
-                tracing::debug!(why, node = node(&route), "login at the primary failed")
-            }
-        }
-        // Why: clients take one question per login; after it there is no second attempt that could ask.
-        may_ask &= packets.sequence == before;
-        if packets.sequence != before {
-            refuse(
-                shared,
-                packets,
-                &Fault::NoPrimary {
-                    waited: started.elapsed(),
-                },
-            )
-            .await?;
-            return Err(Gone);
-        }
-        held.get_or_insert_with(|| Held::start(&shared.counters));
-        sleep(RETRY).await;
-    };
-    if held.is_some() {
-        shared.counters.held_for(started.elapsed());
-    }
+    let (backend, ok, credential) = first_connection(shared, gate, &who, packets).await?;
     let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
     let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone)?;
     packets.write(&ok).await?;
@@ -208,6 +156,60 @@ async fn log_in(
         backend,
         session,
     })
+}
+
+/// The first connection to the primary, as soon as there is one.
+async fn first_connection(
+    shared: &Shared,
+    gate: &mut watch::Receiver<GateState>,
+    who: &Who,
+    packets: &mut Packets<'_>,
+) -> Result<(Backend, Vec<u8>, Credential), Gone> {
+    let may_ask = who.login.capabilities & flags::PLUGIN_AUTH != 0;
+    let asked_from = packets.sequence;
+    let started = Instant::now();
+    let mut held = None;
+    loop {
+        let deadline = started + shared.config.hold_max;
+        let open = open_route(shared, gate, deadline, &mut held).await;
+        // Why: clients take one question per login; after it there is no second attempt that could ask.
+        let Some(route) = open.filter(|_| packets.sequence == asked_from) else {
+            refuse(
+                shared,
+                packets,
+                &Fault::NoPrimary {
+                    waited: started.elapsed(),
+                },
+            )
+            .await?;
+            return Err(Gone);
+        };
+        let account = Account {
+            login: &who.login,
+            database: &who.login.database,
+            credential: who.credential.clone(),
+        };
+        let client = may_ask.then_some(&mut *packets);
+        match attempt(shared, gate, &route, account, client).await {
+            Attempt::Connected(backend, ok, credential) => {
+                if held.is_some() {
+                    shared.counters.held_for(started.elapsed());
+                }
+                return Ok((backend, ok, credential));
+            }
+            Attempt::Refused(err) if !comes_back(&err) => {
+                packets.write(&err).await?;
+                return Err(Gone);
+            }
+            Attempt::ClientGone => return Err(Gone),
+            Attempt::Refused(_) => {}
+            Attempt::Failed(why) => {
+                tracing::debug!(why, node = node(&route), "login at the primary failed");
+            }
+        }
+        held.get_or_insert_with(|| Held::start(&shared.counters));
+        sleep(RETRY).await;
+    }
 }
 
 /// Pause between two attempts.

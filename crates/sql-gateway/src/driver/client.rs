@@ -47,7 +47,7 @@ pub(crate) async fn serve(mut stream: Box<dyn Stream>, shared: Arc<Shared>) {
     {
         entry.set_server(backend.thread);
         let state = gate.borrow_and_update().clone();
-        let link = Link::new(stream, backend, session);
+        let link = Link::new(Arc::clone(&shared), stream, backend, session);
         let mut client = Client {
             shared: Arc::clone(&shared),
             entry: Arc::clone(&entry),
@@ -61,7 +61,6 @@ pub(crate) async fn serve(mut stream: Box<dyn Stream>, shared: Arc<Shared>) {
         };
         client.cut_if_stale();
         client.run().await;
-        client.link.leave(&shared);
     }
     shared.registry.remove(entry.id);
 }
@@ -92,7 +91,6 @@ impl Client {
         let mut seen = self.gate.clone();
         let mut changed = pin!(seen.changed());
         let around = Around {
-            shared: &self.shared,
             entry: &self.entry,
             gate: &self.gate,
             state: &self.state,
@@ -132,7 +130,7 @@ impl Client {
             login.collation = self.login.collation;
         }
         login.max_packet = self.login.max_packet;
-        self.link.leave(&self.shared);
+        self.link.leave();
         self.link.backend = None;
         let client = &mut self.link.client;
         let arrived = change_user(
@@ -146,7 +144,7 @@ impl Client {
         let Ok(arrived) = arrived else { return false };
         self.link.session = arrived.session;
         self.link.attach(arrived.backend, &self.entry);
-        self.login = Box::new(arrived.login);
+        *self.login = arrived.login;
         self.credential = arrived.credential;
         self.follow();
         true
@@ -157,16 +155,15 @@ impl Client {
         let Some(target) = self.shared.registry.find(kill.id) else {
             return self.link.session.resolved(None);
         };
-        if let Some(server) = target.server() {
-            self.killing = Some(Killing::start(target));
-            self.link.killing = true;
-            return self.link.session.resolved(Some(server));
+        if target.is_user(&self.login.user) && target.interrupt() {
+            return self.link.session.killed_here();
         }
-        if !target.is_user(&self.login.user) {
+        let Some(server) = target.server() else {
             return self.link.session.fail(&Fault::NotOwner(kill.id));
-        }
-        target.interrupt();
-        self.link.session.killed_here();
+        };
+        self.killing = Some(Killing::start(target));
+        self.link.killing = true;
+        self.link.session.resolved(Some(server));
     }
 
     fn kill_answered(&mut self) {

@@ -2,6 +2,7 @@
 //! `client.rs`. Polled by hand, so that an idle session holds neither buffers nor timers.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -50,18 +51,23 @@ pub(super) struct Link {
     to_server: Outbox,
     open: bool,
     mark: KillMark,
+    shared: Arc<Shared>,
 }
 
 /// What a link looks at besides its bytes.
 pub(super) struct Around<'a> {
-    pub(super) shared: &'a Shared,
     pub(super) entry: &'a Entry,
     pub(super) gate: &'a watch::Receiver<GateState>,
     pub(super) state: &'a GateState,
 }
 
 impl Link {
-    pub(super) fn new(client: Box<dyn Stream>, backend: Backend, session: Session) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        client: Box<dyn Stream>,
+        backend: Backend,
+        session: Session,
+    ) -> Self {
         Self {
             client,
             backend: Some(backend),
@@ -73,6 +79,7 @@ impl Link {
             to_server: Outbox::default(),
             open: false,
             mark: KillMark::default(),
+            shared,
         }
     }
 
@@ -86,7 +93,7 @@ impl Link {
                 Poll::Pending => false,
             };
             let server_free = self.flush_server(cx);
-            self.account(around);
+            self.account();
             match self.session.want() {
                 Want::Nothing => {}
                 Want::Close if client_free => return Poll::Ready(Event::Gone),
@@ -122,6 +129,7 @@ impl Link {
     /// The connection is of no more use: drop it, and let the session decide what that means.
     pub(super) fn lose_backend(&mut self, entry: &Entry) {
         self.backend = None;
+        self.waiting_since = None;
         self.to_server.clear();
         entry.set_server(0);
         self.session.lost();
@@ -135,20 +143,22 @@ impl Link {
     }
 
     /// Nothing of this session counts as open any more.
-    pub(super) fn leave(&mut self, shared: &Shared) {
+    pub(super) fn leave(&mut self) {
         if std::mem::take(&mut self.open) {
-            shared.gate.leave();
+            self.shared.gate.leave();
         }
     }
 
-    fn account(&mut self, around: &Around<'_>) {
+    fn account(&mut self) {
+        if self.session.phase() == Phase::Idle {
+            self.waiting_since = None;
+        }
         if self.open && !self.session.is_open() && self.session.phase() != Phase::Ready {
-            self.leave(around.shared);
+            self.leave();
         }
         let errors = self.session.take_errors();
         if errors > 0 {
-            around
-                .shared
+            self.shared
                 .counters
                 .errors
                 .fetch_add(u64::from(errors), Ordering::Relaxed);
@@ -185,7 +195,7 @@ impl Link {
     /// Sends the statement, if it may go now.
     fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Option<Event> {
         if !self.session.in_transaction() && !self.open {
-            around.shared.gate.enter();
+            self.shared.gate.enter();
             self.open = true;
         }
         if around.gate.has_changed().unwrap_or(false) {
@@ -203,12 +213,10 @@ impl Link {
                 if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
                     self.session.not_sent();
                 }
-                around
-                    .shared
+                self.shared
                     .counters
                     .statements
                     .fetch_add(1, Ordering::Relaxed);
-                self.waiting_since = None;
                 self.session.unanswered_ends();
             }
             Err(fault) => self.session.fail(&fault),
@@ -306,7 +314,8 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        debug_assert!(!self.open, "a session ended and is still counted as open");
+        // Why: also when the task is cut short, or a hold would wait for it for ever.
+        self.leave();
     }
 }
 

@@ -12,6 +12,7 @@ use super::connect::{Account, Attempt, is_passing, restore};
 use super::scratch;
 use crate::fault::Fault;
 use crate::metrics::Held;
+use crate::registry::Waiting;
 use crate::secret::Credential;
 use crate::session::Phase;
 
@@ -32,9 +33,10 @@ impl Client {
     /// Returns when the statement can be sent, or has been answered with an error; false when the client is gone.
     pub(super) async fn wait(&mut self) -> bool {
         let shared = std::sync::Arc::clone(&self.shared);
-        self.link.leave(&shared);
+        self.link.leave();
         let since = *self.link.waiting_since.get_or_insert_with(Instant::now);
         let deadline = since + shared.config.hold_max;
+        let waiting = self.entry.wait();
         let mut held = None;
         let mut again = false;
         loop {
@@ -59,7 +61,10 @@ impl Client {
                 return true;
             }
             held.get_or_insert_with(|| Held::start(&shared.counters));
-            match self.sleep(deadline, refused || !self.state.held()).await {
+            match self
+                .sleep(deadline, refused || !self.state.held(), &waiting)
+                .await
+            {
                 Woken::Gate => {}
                 Woken::Again => again = true,
                 Woken::Late => {
@@ -142,13 +147,12 @@ impl Client {
     }
 
     /// Sleeps until something may have changed; `soon`: nobody will say so, look again.
-    async fn sleep(&mut self, deadline: Instant, soon: bool) -> Woken {
+    async fn sleep(&mut self, deadline: Instant, soon: bool, waiting: &Waiting) -> Woken {
         let pause = if self.link.session.was_refused() {
             ASK_AGAIN
         } else {
             RETRY
         };
-        let waiting = self.entry.wait();
         let link = &mut self.link;
         let client_gone = poll_fn(|cx| {
             while link.ahead.len() < MAX_AHEAD {

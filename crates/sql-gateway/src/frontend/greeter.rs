@@ -107,11 +107,11 @@ impl Greeter {
         let mut login = Login::parse(payload)
             .map_err(|_| Fault::CannotLogIn("it does not speak the 4.1 protocol"))?;
         login.capabilities &= OFFERED;
-        self.take(login, accounts)
+        Ok(self.take(login, accounts))
     }
 
     /// Takes a login whose proof was made with this greeter's salt.
-    pub(crate) fn take(&mut self, login: Login, accounts: &dyn Accounts) -> Result<Arrival, Fault> {
+    pub(crate) fn take(&mut self, login: Login, accounts: &dyn Accounts) -> Arrival {
         let plugins = login.capabilities & flags::PLUGIN_AUTH != 0;
         let native = login.plugin.is_empty() || login.plugin == native::PLUGIN.as_bytes();
         let proofs = accounts.proofs(&String::from_utf8_lossy(&login.user));
@@ -120,9 +120,9 @@ impl Greeter {
             .any(|account| account.plugin == native::PLUGIN);
         if plugins && !native && has_native {
             self.waiting = Some(login);
-            return Ok(Arrival::Ask(AuthSwitch::native(&self.salt)));
+            return Arrival::Ask(AuthSwitch::native(&self.salt));
         }
-        Ok(self.known(login, accounts))
+        self.known(login, accounts)
     }
 
     fn known(&self, login: Login, accounts: &dyn Accounts) -> Arrival {

@@ -35,7 +35,7 @@ pub(crate) struct Prepared {
 /// A session's prepared statements.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    known: Option<Box<HashMap<u32, Prepared>>>,
+    known: Option<HashMap<u32, Prepared>>,
     last: u32,
     connection: u32,
 }

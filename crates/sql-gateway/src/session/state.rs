@@ -143,7 +143,8 @@ impl State {
             set.push_str(&literal(name, value));
         }
         if self.last_insert_id != 0 {
-            set.push_str(&format!(", last_insert_id={}", self.last_insert_id));
+            set.push_str(", last_insert_id=");
+            set.push_str(&self.last_insert_id.to_string());
         }
         let next = self
             .next_transaction
@@ -184,7 +185,11 @@ fn literal(name: &str, value: &[u8]) -> String {
     } else if plain {
         format!("'{}'", String::from_utf8_lossy(value))
     } else {
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+        let hex: String = value
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect();
         format!("CONVERT(x'{hex}' USING utf8mb4)")
     }
 }

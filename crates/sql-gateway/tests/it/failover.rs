@@ -111,7 +111,7 @@ async fn a_commit_in_flight_when_the_primary_is_lost_is_never_guessed() {
         let commit = commit.to_owned();
         let outcome = tokio::task::spawn_blocking(move || (raw.error(&commit), raw.is_closed()));
         eventually("it is in flight", || {
-            world.handle.stats().statements % 3 == 0
+            world.handle.stats().statements.is_multiple_of(3)
         })
         .await;
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -127,7 +127,7 @@ async fn a_commit_in_flight_when_the_primary_is_lost_is_never_guessed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_when_it_breaks_off_in_the_middle_is_an_error_not_a_short_result() {
     let mut server = Server::start("z");
-    server.sql("INSERT INTO shop.t (v) SELECT REPEAT('x', 200) FROM seq_1_to_200000");
+    server.sql("USE shop; INSERT INTO t (v) SELECT REPEAT('x', 200) FROM seq_1_to_200000");
     let world = world_with(&server);
     let mut raw = Raw::ready(world.address);
     raw.stream_command(b"\x03SELECT * FROM t");

@@ -1,7 +1,8 @@
 //! KILL finds its target by both ids, and an OK that comes after it is never passed on.
 
 use crate::raw::Raw;
-use crate::world::{World, eventually, pair};
+use crate::server::Server;
+use crate::world::{World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_when_it_names_the_id_of_the_greeting_reaches_the_statement() {
@@ -26,25 +27,32 @@ async fn a_kill_when_it_names_the_id_of_the_greeting_reaches_the_statement() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_when_killed_and_answered_with_ok_is_told_as_unknown() {
-    let world = World::before_pair();
-    // Stands for a commit that waits for its acknowledgement: a write that answers OK although it was killed.
-    pair()[0].sql(
-        "CREATE OR REPLACE PROCEDURE shop.stubborn() BEGIN DECLARE CONTINUE HANDLER FOR 1317 BEGIN END; \
-         DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; DO SLEEP(2); END",
+    // A commit that waits for its acknowledgement: KILL QUERY makes the server say OK for it (10.11.19).
+    let server = Server::start("z");
+    server.sql(
+        "SET GLOBAL rpl_semi_sync_master_timeout=4294967295; SET GLOBAL rpl_semi_sync_master_wait_point=AFTER_SYNC; \
+         SET GLOBAL rpl_semi_sync_master_enabled=1",
     );
+    let world = World::new();
+    world.knows("z", &server);
+    world.route(1, Some("z"));
     let (mut writer, mut killer) = (Raw::ready(world.address), Raw::ready(world.address));
     let id = writer.greeting.thread;
-    pair()[0].sql("LOCK TABLES shop.who READ; UNLOCK TABLES");
-    let writing =
-        tokio::task::spawn_blocking(move || writer.error("UPDATE t SET v = SLEEP(1) LIMIT 1"));
-    eventually("it writes", || world.handle.stats().open_transactions == 1).await;
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let writing = tokio::task::spawn_blocking(move || {
+        (
+            writer.error("INSERT INTO t (v) VALUES ('unacknowledged')"),
+            writer.is_closed(),
+        )
+    });
+    let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for semi-sync%'";
+    eventually("it waits for its acknowledgement", || {
+        server.sql(waits) == "1"
+    })
+    .await;
     assert_eq!(killer.query(&format!("KILL QUERY {id}"))[0][0], 0);
-    let (code, text) = writing.await.unwrap();
-    assert!(
-        code == 1317 || (code == 1927 && text.contains("unknown")),
-        "{code} {text}"
-    );
+    let ((code, text), closed) = writing.await.unwrap();
+    assert_eq!((code, closed), (1927, true), "{text}");
+    assert!(text.contains("outcome is unknown"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +66,6 @@ async fn a_statement_that_waits_when_killed_is_interrupted_by_its_own_user_only(
     assert_eq!(hold.open_transactions, 1);
     let waiting = tokio::task::spawn_blocking(move || waiter.error("SELECT 1"));
     eventually("it waits", || world.handle.stats().held == 1).await;
-    // Its connection is still there, so the server is asked; it has nothing to interrupt.
     assert_eq!(killer.query(&format!("KILL QUERY {id}"))[0][0], 0);
     assert_eq!(waiting.await.unwrap().0, 1317);
 }

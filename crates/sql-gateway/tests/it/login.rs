@@ -116,12 +116,7 @@ async fn a_password_when_the_table_does_not_know_it_yet_gets_in_and_moves_once_i
             .map(String::as_str),
         Some("app")
     );
-    world.route(2, Some("b"));
-    eventually("the route is followed", || {
-        world.handle.stats().connections == 2
-    })
-    .await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.switch(Some("b")).await;
     let (code, text) = error_of(who(&mut first).await);
     assert_eq!(code, 1927, "{text}");
     world

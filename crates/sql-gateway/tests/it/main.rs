@@ -1,5 +1,8 @@
 //! The gateway before real MariaDB servers, with real clients.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![expect(clippy::print_stdout, reason = "figures, and what was skipped")]
+
 mod bulk;
 mod clients;
 mod failover;

@@ -141,7 +141,7 @@ impl Server {
             pipe,
             _directory: directory,
         };
-        until(Duration::from_secs(60), "the server starts", || {
+        until(Duration::from_mins(1), "the server starts", || {
             std::os::unix::net::UnixStream::connect(&server.socket).is_ok()
         });
         server.sql(ACCOUNTS);
@@ -198,6 +198,15 @@ impl Server {
             rustix::process::Signal::CONT
         };
         self.signal(signal);
+        until(Duration::from_secs(10), "the signal arrives", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
+            stat.rsplit(')')
+                .next()
+                .unwrap()
+                .trim_start()
+                .starts_with('T')
+                == frozen
+        });
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
