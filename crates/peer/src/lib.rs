@@ -7,7 +7,8 @@
 //!   listener   gate (who may be unauthenticated) ──> session ──> Handler: call | stream | join
 //!   tunnel     replica: Upstream (a local port) ──> primary: Admissions (the allow-list) ──> MariaDB
 //! ```
-//! Start reading at `endpoint.rs`. What a node *is* for the cluster is not decided here.
+//! Start reading at `endpoint.rs`. What a node *is* for the cluster is not decided here. What calls and
+//! connections cost is measured by `cargo run --release -p peer --example cost`.
 
 mod authority;
 mod certificate;

@@ -105,6 +105,11 @@ impl Bench {
         self.primary.client(sql).spawn().unwrap()
     }
 
+    /// A statement on the replica that need not end.
+    pub(crate) fn start_on_replica(&self, sql: &str) -> std::process::Child {
+        self.replica.client(sql).spawn().unwrap()
+    }
+
     pub(crate) async fn wait_for_rows(&self, rows: &str) {
         wait_until("the rows arrive", LONG, || {
             let found = self

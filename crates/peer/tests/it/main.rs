@@ -10,7 +10,6 @@
 mod abuse;
 mod bench;
 mod call;
-mod cost;
 mod identity;
 mod join;
 mod parser;
