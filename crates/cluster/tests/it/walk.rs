@@ -155,8 +155,8 @@ fn fault(world: &mut World, dice: &mut Dice, kind: u64, me: &NodeName) {
             world.wake(me);
         }
         // The primary's is left, nobody else may have what it acknowledged alone; and that of one
-        // whose swap is on its way to make it primary.
-        6 if *me != world.ledger.primary && world.floating.is_empty() && idle(world, me) => {
+        // that a swap on its way makes primary.
+        6 if *me != world.ledger.primary && world.floating.is_empty() && idle(world) => {
             world.kill_server(me);
             let node = world.node(me);
             if node.database.is_some() {
@@ -170,9 +170,9 @@ fn fault(world: &mut World, dice: &mut Dice, kind: u64, me: &NodeName) {
     }
 }
 
-fn idle(world: &World, me: &NodeName) -> bool {
-    let agent = world.nodes[me].agent.as_ref();
-    agent.is_none_or(|agent| agent.plan.is_empty())
+fn idle(world: &World) -> bool {
+    let mut agents = world.nodes.values().filter_map(|node| node.agent.as_ref());
+    agents.all(|agent| agent.plan.is_empty())
 }
 
 fn mend(world: &mut World, dice: &mut Dice, me: &NodeName) {
