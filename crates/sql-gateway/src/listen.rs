@@ -18,7 +18,7 @@ const BACKLOG: i32 = 1024;
 /// A client that has just connected.
 pub(crate) enum Newcomer {
     /// By TCP.
-    Tcp(TcpStream),
+    Tcp(TcpStream, SocketAddr),
     /// By a unix socket.
     Unix(UnixStream),
 }
@@ -26,18 +26,28 @@ pub(crate) enum Newcomer {
 impl Newcomer {
     pub(crate) fn into_stream(self) -> Box<dyn Stream> {
         match self {
-            Self::Tcp(stream) => {
+            Self::Tcp(stream, _) => {
                 let _ = stream.set_nodelay(true);
+                // Why: a client whose machine vanished must not keep its place for ever.
+                let _ = socket2::SockRef::from(&stream).set_keepalive(true);
                 Box::new(stream)
             }
             Self::Unix(stream) => Box::new(stream),
         }
     }
 
+    /// Where it comes from; `None` for a unix socket.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, peer) => Some(*peer),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Says a few last bytes without waiting.
     pub(crate) fn say(&self, bytes: &[u8]) {
         let _ = match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Tcp(stream, _) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
         };
     }
@@ -95,7 +105,7 @@ impl Listeners {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Newcomer>> {
         for listener in &self.tcp {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, _)| Newcomer::Tcp(stream)));
+                return Poll::Ready(accepted.map(|(stream, peer)| Newcomer::Tcp(stream, peer)));
             }
         }
         for (listener, _) in &self.unix {

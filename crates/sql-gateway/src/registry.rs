@@ -1,6 +1,7 @@
 //! Who is connected, so that KILL finds its target. Ids of the gateway start where no server counts to.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +15,8 @@ const OURS: u32 = 0x4000_0000;
 pub(crate) struct Entry {
     /// The id in its greeting.
     pub(crate) id: u32,
+    /// Where the client comes from; `None` for a unix socket.
+    pub(crate) peer: Option<SocketAddr>,
     /// The id on the server; 0 while it has no connection.
     server: AtomicU32,
     user: Mutex<Box<[u8]>>,
@@ -130,10 +133,11 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// A new session.
-    pub(crate) fn add(&self) -> Arc<Entry> {
+    pub(crate) fn add(&self, peer: Option<SocketAddr>) -> Arc<Entry> {
         let id = OURS | (self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & (OURS - 1));
         let entry = Arc::new(Entry {
             id,
+            peer,
             server: AtomicU32::new(0),
             user: Mutex::default(),
             kills: AtomicU32::new(0),

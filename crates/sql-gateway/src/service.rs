@@ -154,7 +154,7 @@ fn welcome(shared: &Arc<Shared>, sessions: &mut JoinSet<()>, newcomer: Newcomer)
     counters.connections.fetch_add(1, Ordering::Relaxed);
     sessions.spawn(async move {
         let _leaving = Leaving(Arc::clone(&shared));
-        driver::serve(newcomer.into_stream(), Arc::clone(&shared)).await;
+        driver::serve(newcomer, Arc::clone(&shared)).await;
     });
 }
 

@@ -140,7 +140,7 @@ async fn log_in(
         refuse(shared, packets, &Fault::AccessDenied(user, used)).await?;
         return Err(Gone);
     }
-    let (backend, ok, credential) = first_connection(shared, gate, &who, packets).await?;
+    let (backend, ok, credential) = first_connection(shared, entry, gate, &who, packets).await?;
     let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
     let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone)?;
     packets.write(&ok).await?;
@@ -161,6 +161,7 @@ async fn log_in(
 /// The first connection to the primary, as soon as there is one.
 async fn first_connection(
     shared: &Shared,
+    entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     who: &Who,
     packets: &mut Packets<'_>,
@@ -188,6 +189,7 @@ async fn first_connection(
             login: &who.login,
             database: &who.login.database,
             credential: who.credential.clone(),
+            peer: entry.peer,
         };
         let client = may_ask.then_some(&mut *packets);
         match attempt(shared, gate, &route, account, client).await {

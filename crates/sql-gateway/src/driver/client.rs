@@ -13,8 +13,8 @@ use super::arrive::{Arrived, arrive, change_user};
 use super::link::{Around, Event, Link};
 use crate::fault::Fault;
 use crate::gate::GateState;
+use crate::listen::Newcomer;
 use crate::registry::{Entry, Killing};
-use crate::route::Stream;
 use crate::secret::Credential;
 use crate::service::Shared;
 
@@ -33,8 +33,9 @@ pub(super) struct Client {
 }
 
 /// Serves one client until it is gone.
-pub(crate) async fn serve(mut stream: Box<dyn Stream>, shared: Arc<Shared>) {
-    let entry = shared.registry.add();
+pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>) {
+    let entry = shared.registry.add(newcomer.peer());
+    let mut stream = newcomer.into_stream();
     let mut gate = shared.gate.watch();
     let arrived = Box::pin(arrive(&shared, &entry, &mut gate, &mut stream)).await;
     if let Ok(Arrived {

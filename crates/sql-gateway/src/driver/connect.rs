@@ -1,6 +1,7 @@
 //! A connection to the primary, logged in as the client: one attempt.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
@@ -40,6 +41,8 @@ pub(crate) struct Account<'a> {
     pub(crate) login: &'a Login,
     pub(crate) database: &'a [u8],
     pub(crate) credential: Option<Credential>,
+    /// Where the client comes from; `None` for a unix socket.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// Dials and logs in. With `client`, the server's questions are passed on to it.
@@ -89,7 +92,7 @@ async fn log_in(
     account: Account<'_>,
     mut client: Option<&mut Packets<'_>>,
 ) -> io::Result<LoggedIn> {
-    stream.write_all(&proxy::local_client()).await?;
+    stream.write_all(&proxy::header(account.peer)).await?;
     let mut server = Packets::new(stream, 0);
     let mut login = ServerLogin::new(
         account.login,

@@ -27,12 +27,16 @@ impl<'a> Packets<'a> {
         let mut header = [0; HEADER];
         self.stream.read_exact(&mut header).await?;
         let header = Header::read(&header).ok_or(io::ErrorKind::InvalidData)?;
-        if header.length > MAX_LOGIN_PACKET || header.sequence != self.sequence {
+        if header.length > MAX_LOGIN_PACKET {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut payload = vec![0; header.length];
+        self.stream.read_exact(&mut payload).await?;
+        // Why: a server that turns a host away numbers its error as if nothing had been said (10.11.19, 1130).
+        if header.sequence != self.sequence && payload.first() != Some(&0xff) {
             return Err(io::ErrorKind::InvalidData.into());
         }
         self.sequence = header.sequence.wrapping_add(1);
-        let mut payload = vec![0; header.length];
-        self.stream.read_exact(&mut payload).await?;
         Ok(payload)
     }
 

@@ -111,6 +111,7 @@ impl Client {
             login: &login,
             database: self.link.session.database(),
             credential: Some(self.credential.clone()),
+            peer: self.entry.peer,
         };
         let route = std::sync::Arc::clone(&self.state.route);
         match attempt(&self.shared, &self.gate, &route, account, None).await {

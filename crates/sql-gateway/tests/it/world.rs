@@ -216,3 +216,27 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
         "{what}"
     );
 }
+
+/// Memory can only be measured in a process where nothing else runs: true in that process. Elsewhere it
+/// runs the test `name` in a process of its own and returns false.
+pub(crate) fn alone(name: &str) -> bool {
+    const KEY: &str = "SQL_GATEWAY_TEST_ALONE";
+    if std::env::var_os(KEY).is_some() {
+        return true;
+    }
+    let test = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(test)
+        .args([name, "--exact", "--nocapture"])
+        .env(KEY, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(text.contains("1 passed"), "{name}: {text}");
+    println!("{text}");
+    false
+}
