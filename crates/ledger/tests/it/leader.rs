@@ -6,6 +6,9 @@ use ledger::{Change, Register as _};
 
 use crate::net::{Cluster, quick, still, voter, write};
 
+/// Several elections in a row without a winner; a cluster that is stuck takes longer.
+const WORST: Duration = Duration::from_secs(8);
+
 /// Cuts the leader off and measures until a swap wins elsewhere.
 async fn lose_leader(cluster: &Cluster, body: &str) -> Duration {
     let leader = cluster.await_leader().await;
@@ -22,6 +25,15 @@ async fn lose_leader(cluster: &Cluster, body: &str) -> Duration {
     );
     cluster.net.heal();
     took
+}
+
+/// Waits until every node can lose another one.
+async fn await_all(cluster: &Cluster) {
+    let all = |cluster: &Cluster| {
+        let mut nodes = cluster.nodes.values();
+        nodes.all(|raft| raft.reach().has_spare).then_some(())
+    };
+    cluster.until("all are back", all).await;
 }
 
 fn summary(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
@@ -55,14 +67,7 @@ async fn lose_leaders(count: usize, witness: u64) -> (Duration, Duration, Durati
             0 => lose_leader(&cluster, &body).await,
             _ => end_leader(&mut cluster, &body).await,
         });
-        let all = |cluster: &Cluster| {
-            cluster
-                .nodes
-                .values()
-                .all(|raft| raft.reach().has_spare)
-                .then_some(())
-        };
-        cluster.until("all are back", all).await;
+        await_all(&cluster).await;
     }
     cluster.stop().await;
     let (best, median, worst) = summary(times);
@@ -72,71 +77,56 @@ async fn lose_leaders(count: usize, witness: u64) -> (Duration, Duration, Durati
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leader_when_lost_a_few_times_then_each_time_replaced_soon() {
-    let (_, median, worst) = lose_leaders(8, 3).await;
-    assert!(median < Duration::from_millis(1200), "median {median:?}");
-    assert!(worst < Duration::from_secs(5), "worst {worst:?}");
+    let (_, median, worst) = lose_leaders(5, 3).await;
+    assert!(median < Duration::from_secs(2), "median {median:?}");
+    assert!(worst < WORST, "worst {worst:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leader_when_lost_over_slow_links_then_replaced_soon() {
     let mut cluster = Cluster::of(3, 3, still()).await;
     cluster.net.set_delay(Duration::from_millis(40));
-    for round in 0..4 {
-        let took = lose_leader(&cluster, &format!("round {round}")).await;
-        assert!(took < Duration::from_secs(3), "{took:?}");
-        let all = |cluster: &Cluster| {
-            cluster
-                .nodes
-                .values()
-                .all(|raft| raft.reach().has_spare)
-                .then_some(())
-        };
-        cluster.until("all are back", all).await;
+    let mut times = Vec::new();
+    for round in 0..3 {
+        times.push(lose_leader(&cluster, &format!("round {round}")).await);
+        await_all(&cluster).await;
     }
     cluster.stop().await;
+    let (_, median, worst) = summary(times);
+    assert!(median < Duration::from_secs(3), "median {median:?}");
+    assert!(worst < WORST, "worst {worst:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
-async fn leader_when_lost_a_hundred_times_then_never_stuck() {
-    let (_, median, worst) = lose_leaders(100, 0).await;
-    assert!(median < Duration::from_millis(1200), "median {median:?}");
-    assert!(worst < Duration::from_secs(5), "worst {worst:?}");
+async fn leader_when_lost_without_a_witness_then_each_time_replaced_soon() {
+    let (_, median, worst) = lose_leaders(5, 0).await;
+    assert!(median < Duration::from_secs(2), "median {median:?}");
+    assert!(worst < WORST, "worst {worst:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
 async fn data_leader_when_lost_then_witness_follows_quickly() {
     let mut cluster = Cluster::of(3, 3, quick()).await;
     let mut times = Vec::new();
-    for round in 0..20 {
+    for round in 0..3 {
         // Let a data node lead: the witness is cut off until one does.
         cluster.net.isolate(3);
         let leader = cluster
             .until("data leader", |c| c.leader().filter(|id| *id != 3))
             .await;
         cluster.net.heal();
-        let all = |cluster: &Cluster| {
-            cluster
-                .nodes
-                .values()
-                .all(|raft| raft.reach().has_spare)
-                .then_some(())
-        };
-        cluster.until("all are back", all).await;
+        await_all(&cluster).await;
         assert_eq!(cluster.leader(), Some(leader));
         times.push(lose_leader(&cluster, &format!("round {round}")).await);
-        assert_eq!(
-            cluster
-                .until("leader", |c| c.leader().filter(|id| *id != leader))
-                .await,
-            3
-        );
+        let next = cluster
+            .until("leader", |c| c.leader().filter(|id| *id != leader))
+            .await;
+        assert_eq!(next, 3);
     }
     cluster.stop().await;
-    let (best, median, worst) = summary(times);
-    println!("data leader lost, witness takes over: {best:.0?} / {median:.0?} / {worst:.0?}");
-    assert!(median < Duration::from_secs(1), "median {median:?}");
+    let (_, median, worst) = summary(times);
+    println!("data leader lost, witness takes over: {median:.0?}, at worst {worst:.0?}");
+    assert!(median < Duration::from_secs(2), "median {median:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +135,7 @@ async fn non_leader_when_lost_then_no_swap_waits() {
     let leader = cluster.await_leader().await;
     let lost = cluster.other_than(&[leader]);
     let other = cluster.other_than(&[leader, lost]);
-    let mut worst = Duration::ZERO;
+    let mut times = Vec::new();
     let end = Instant::now() + Duration::from_secs(3);
     let mut is_lost = false;
     while Instant::now() < end {
@@ -155,21 +145,26 @@ async fn non_leader_when_lost_then_no_swap_waits() {
         }
         let start = Instant::now();
         write(&*cluster.nodes[&other], "steady").await;
-        worst = worst.max(start.elapsed());
+        if is_lost {
+            times.push(start.elapsed());
+        }
+        assert_eq!(cluster.leader(), Some(leader));
     }
-    println!("a non-leader lost: the slowest write took {worst:.0?}");
-    assert!(worst < Duration::from_millis(400), "a write took {worst:?}");
-    assert_eq!(cluster.leader(), Some(leader));
+    let (_, median, worst) = summary(times);
+    println!("a non-leader lost: writes took {median:.0?}, the slowest {worst:.0?}");
+    // A write that waits for the lost one takes 400 ms; a busy disk delays only some.
+    assert!(median < Duration::from_millis(200), "median {median:?}");
+    assert!(worst < Duration::from_millis(1500), "worst {worst:?}");
     let no_spare = |cluster: &Cluster| (!cluster.nodes[&leader].reach().has_spare).then_some(());
     cluster.until("spare gone", no_spare).await;
     cluster.stop().await;
 }
 
-/// Reconciles under writes for four seconds; returns what was done and the slowest write.
+/// Reconciles under writes for three seconds; returns what was done and the slowest write.
 async fn reconcile_under_writes(cluster: &Cluster) -> (Vec<Change>, Duration) {
     let writer = cluster.nodes[&2].clone();
     let writes = tokio::spawn(async move {
-        let (mut worst, end) = (Duration::ZERO, Instant::now() + Duration::from_secs(4));
+        let (mut worst, end) = (Duration::ZERO, Instant::now() + Duration::from_secs(3));
         while Instant::now() < end {
             let start = Instant::now();
             write(&*writer, "during handover").await;

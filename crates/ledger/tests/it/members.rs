@@ -277,10 +277,10 @@ async fn members_when_changed_amid_cut_links_then_all_heals_and_nothing_is_lost(
         }
     });
     // Each round another set is wanted and another node is cut off, often the leader.
-    for (round, cut) in [1, 2, 3, 1, 4, 2, 5, 3, 1, 4].into_iter().enumerate() {
+    for (round, cut) in [1, 2, 3, 4, 5, 1].into_iter().enumerate() {
         let ids: &[u64] = [&[1, 2, 3, 4, 5][..], &[1, 2, 3], &[3, 4, 5]][round % 3];
         *wanted.lock().unwrap() = ids.iter().map(|id| (*id, voter(*id, *id == 3))).collect();
-        tokio::time::sleep(Duration::from_millis(60 * round as u64)).await;
+        tokio::time::sleep(Duration::from_millis(100 * round as u64)).await;
         cluster.net.isolate(cut);
         tokio::time::sleep(Duration::from_millis(1100)).await;
         cluster.net.heal();

@@ -39,7 +39,7 @@ async fn isolated_leader_when_another_leads_then_neither_reads_nor_swaps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn swap_when_its_leader_is_cut_off_midway_then_lands_at_most_once() {
     let mut cluster = Cluster::of(3, 3, still()).await;
-    for round in 0..4 {
+    for round in 0..3 {
         let leader = cluster.await_leader().await;
         let before = write(&*cluster.nodes[&leader], "before").await;
         let next = Record::following(Some(before.rev), b"midway".to_vec()).unwrap();
@@ -78,7 +78,7 @@ async fn node_when_cut_from_the_leader_alone_then_still_reads_and_swaps() {
     let written = write(&*node, "through another").await;
     assert_eq!(node.read(crate::net::LIMIT).await.unwrap(), Some(written));
     // It hears nothing of the leader, but the others do, so it must not get in their way.
-    let end = Instant::now() + Duration::from_secs(4);
+    let end = Instant::now() + Duration::from_millis(2500);
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(cluster.leader(), Some(leader));
@@ -91,17 +91,23 @@ async fn follower_when_isolated_and_healed_then_leader_stays() {
     let mut cluster = Cluster::of(3, 3, still()).await;
     let leader = cluster.await_leader().await;
     let other = cluster.other_than(&[leader]);
-    for round in 0..3 {
+    for round in 0..2 {
         cluster.net.isolate(other);
         let end = Instant::now() + Duration::from_millis(1500);
+        let mut times = Vec::new();
         while Instant::now() < end {
             let start = Instant::now();
             write(&*cluster.nodes[&leader], "alone").await;
-            assert!(
-                start.elapsed() < Duration::from_millis(500),
-                "interrupted in round {round}"
-            );
+            times.push(start.elapsed());
+            assert_eq!(cluster.leader(), Some(leader), "round {round}");
         }
+        times.sort();
+        // A write that waits for the lost one takes 400 ms; a busy disk delays only some.
+        let median = times[times.len() / 2];
+        assert!(
+            median < Duration::from_millis(200),
+            "round {round}: {median:?}"
+        );
         cluster.net.heal();
         cluster
             .until("it is back", |cluster| {
@@ -111,7 +117,7 @@ async fn follower_when_isolated_and_healed_then_leader_stays() {
         let start = Instant::now();
         write(&*cluster.nodes[&other], "back").await;
         assert!(
-            start.elapsed() < Duration::from_millis(500),
+            start.elapsed() < Duration::from_millis(1500),
             "interrupted in round {round}"
         );
         assert_eq!(cluster.leader(), Some(leader), "round {round}");
