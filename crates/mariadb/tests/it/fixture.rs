@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mariadb::{Account, Server, Settings, Sql, StartAs, Status};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit, watch};
 
 /// For anything that must not hang a test.
@@ -122,9 +122,8 @@ impl Node {
             .arg("-a")
             .arg(from)
             .arg(node.dir.path())
-            .status()
-            .unwrap();
-        assert!(copied.success());
+            .status();
+        assert!(copied.await.unwrap().success());
         node
     }
 
@@ -217,11 +216,18 @@ impl Drop for Node {
 pub(crate) async fn cluster(replicas: u32, semi_sync: bool) -> Vec<Node> {
     // Why: taken at once, so that two tests cannot block each other half-way.
     let room = ROOM.acquire_many(replicas + 1).await.unwrap();
+    let started: Vec<_> = (1..=replicas + 1)
+        .map(|id| {
+            tokio::spawn(async move {
+                let node = Node::make(id, |_| {}, None).await;
+                node.start().await;
+                node
+            })
+        })
+        .collect();
     let mut nodes = Vec::new();
-    for id in 1..=replicas + 1 {
-        let node = Node::make(id, |_| {}, None).await;
-        node.start().await;
-        nodes.push(node);
+    for node in started {
+        nodes.push(node.await.unwrap());
     }
     nodes[0].room = Some(room);
     let primary = &nodes[0];
