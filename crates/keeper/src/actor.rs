@@ -30,7 +30,7 @@ pub(crate) struct Actor {
     pub(crate) endpoint: Arc<peer::Endpoint>,
     pub(crate) upstream: Option<Arc<Upstream>>,
     pub(crate) admissions: Arc<Admissions>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Store,
     pub(crate) progress: Progress,
 }
 
@@ -63,7 +63,7 @@ impl Actor {
             Action::SetMark(mark) => {
                 let mark = *mark;
                 self.store
-                    .update(|state| Ok(state.marked(mark)))
+                    .update(move |state| Ok(state.marked(mark)))
                     .await
                     .map(done)
             }
@@ -185,6 +185,16 @@ impl Actor {
             StartAs::Ordinary => mariadb::StartAs::Ordinary,
             StartAs::Destructive => mariadb::StartAs::Destructive,
         };
+        // Why each time: a directory that was put in the place of the one this start was decided for must
+        // not be taken for it, however long the agent has been awake.
+        if !self
+            .store
+            .recognise(&server.settings().database_dir)
+            .await?
+        {
+            let why = "the data directory is not the one this node had: what to do with it is decided anew";
+            return Err(Error::Refused(why.into()));
+        }
         server.start(start_as, START_LIMIT).await?;
         server.ensure_accounts().await?;
         Ok(Outcome::Done)
@@ -208,7 +218,7 @@ impl Actor {
         let addr = address_of(view, &source.node)?;
         let epoch = source.epoch;
         self.store
-            .update(|state| Ok(state.following(epoch)))
+            .update(move |state| Ok(state.following(epoch)))
             .await?;
         let stamp = view.stamp();
         let (boot, data) = (stamp.boot.to_string(), stamp.data.to_string());

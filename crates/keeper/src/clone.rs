@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cluster::{Mark, NodeName, View};
+use cluster::{NodeName, View};
 use mariadb::{Server, Stage};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -66,15 +66,9 @@ pub(crate) async fn take(
     }
     let received = server.receive(&mut stream, tell).await?;
     // Why before it is put in place: from here on nothing that vouched for the old data does.
-    let followed = document.epoch;
-    store
-        .update(move |state| {
-            let mut next = state.renounced(Mark::Clean)?;
-            next.followed = followed;
-            Ok(next)
-        })
-        .await?;
+    store.forsake().await?;
     server.install_clone(received).await?;
+    store.received(document.epoch).await?;
     store.tag(&server.settings().database_dir).await?;
     server.adopt_clone(START_LIMIT).await?;
     Ok(())

@@ -53,7 +53,7 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper of this node; it does nothing before `run`.
     pub async fn new(parts: Parts) -> Result<(Self, Handle)> {
-        let store = Arc::new(Store::open(parts.state_dir.clone())?);
+        let store = Store::open(parts.state_dir.clone())?;
         if let Some(server) = parts.server.as_ref().filter(|server| server.has_data()) {
             store.recognise(&server.settings().database_dir).await?;
         }

@@ -129,11 +129,22 @@ impl State {
         }
     }
 
+    /// The same, its directory a copy of a primary of `epoch`.
+    #[must_use]
+    pub fn copied(&self, epoch: Epoch) -> Self {
+        Self {
+            mark: Mark::Clean,
+            followed: epoch,
+            ..self.clone()
+        }
+    }
+
     /// The same with a new data id: whatever vouched for the old one does no longer.
     pub fn renounced(&self, mark: Mark) -> Result<Self> {
         Ok(Self {
             data: new_data_id()?,
-            ..self.marked(mark)
+            mark,
+            ..self.clone()
         })
     }
 }
