@@ -9,11 +9,18 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use crate::store::Store;
+use crate::watched::Watched;
 use crate::{CLONE_SERVICE, CloneProgress, Error, Handle, Result};
 
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
+/// A source that sends nothing for so long is given up; a backup may have to wait for long statements.
+const SOURCE_LIMIT: Duration = Duration::from_mins(5);
+/// A receiver that takes nothing for so long is given up: near its end a backup holds up the source's commits.
+const RECEIVER_LIMIT: Duration = Duration::from_secs(10);
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 const START_LIMIT: Duration = Duration::from_mins(5);
+
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How far the present clone has come; read by whoever publishes.
 pub(crate) type Progress = Arc<Mutex<Option<CloneProgress>>>;
@@ -64,7 +71,9 @@ pub(crate) async fn take(
     if server.find_running().await.is_some() {
         server.kill(KILL_LIMIT).await?;
     }
-    let received = server.receive(&mut stream, tell).await?;
+    let received = server
+        .receive(Watched::new(&mut stream, SOURCE_LIMIT), tell)
+        .await?;
     // Why before it is put in place: from here on nothing that vouched for the old data does.
     store.forsake().await?;
     server.install_clone(received).await?;
@@ -110,7 +119,17 @@ impl Handle {
 async fn send(mut backup: mariadb::BackupStream, to: &mut peer::Stream) -> std::io::Result<u64> {
     to.write_all(&backup.estimated_bytes().to_be_bytes())
         .await?;
-    let bytes = tokio::io::copy(&mut backup, to).await?;
+    let (mut bytes, mut buffer) = (0, vec![0; BUFFER_BYTES]);
+    loop {
+        let count = tokio::io::AsyncReadExt::read(&mut backup, &mut buffer).await?;
+        if count == 0 {
+            break;
+        }
+        tokio::time::timeout(RECEIVER_LIMIT, to.write_all(&buffer[..count]))
+            .await
+            .map_err(|_| std::io::Error::other("the receiver takes nothing any more"))??;
+        bytes += count as u64;
+    }
     to.shutdown().await?;
     Ok(bytes)
 }

@@ -33,6 +33,7 @@ mod slot;
 mod state;
 mod store;
 mod upkeep;
+mod watched;
 
 pub use error::{Error, Result};
 pub use format::{Extras, decode_document, encode_document};
