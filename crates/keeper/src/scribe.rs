@@ -13,6 +13,8 @@ const READ_LIMIT: Duration = Duration::from_secs(1);
 const SWAP_LIMIT: Duration = Duration::from_secs(3);
 /// How often an edit is tried again after losing to somebody else's.
 const TRIES: usize = 8;
+/// How often one that got no answer is.
+const UNDECIDED_TRIES: usize = 3;
 
 #[derive(Clone)]
 pub(crate) struct Scribe {
@@ -59,6 +61,7 @@ impl Scribe {
         &self,
         edit: impl Fn(&Document) -> Result<Option<Document>>,
     ) -> Result<Document> {
+        let mut undecided = 0;
         for _ in 0..TRIES {
             let document = self.read().await?.ok_or(Error::NotFounded)?;
             let Some(next) = edit(&document)? else {
@@ -67,8 +70,14 @@ impl Scribe {
             match self.swap(&next).await {
                 Outcome::Won => return Ok(next),
                 Outcome::Failed(why) => return Err(Error::Ledger(why)),
-                // An undecided edit is looked up: it landed, or it is tried on what is there now.
+                // An undecided edit is looked up: it landed, or it is tried on what is there now. It takes
+                // nobody into the set and makes nobody primary, so it binds nobody else when it lands late.
+                Outcome::Undecided => undecided += 1,
                 _ => {}
+            }
+            if undecided == UNDECIDED_TRIES {
+                let why = "no answer in time; the change may still come about";
+                return Err(Error::Ledger(why.into()));
             }
         }
         Err(Error::Ledger("others kept changing it".into()))
