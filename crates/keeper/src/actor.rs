@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Action, Mode, NodeName, Outcome, Source, StartAs, View};
+use cluster::{Action, Applying, Mode, NodeName, Outcome, Receiving, Source, StartAs, View};
 use mariadb::{SemiSync, Server};
 use peer::tunnel::{Admissions, Hello, Mode as TunnelMode, Upstream, UpstreamTarget};
 
@@ -111,6 +111,7 @@ impl Actor {
                 Ok(Outcome::Done)
             }
             Action::StopReceiving { .. } => {
+                resume_apply(server, view).await?;
                 // Why first: against a silent primary STOP SLAVE waits 2 s while its route is open.
                 self.close_upstream().await?;
                 let position = server.stop_receiving(STATEMENT_LIMIT).await?;
@@ -237,9 +238,13 @@ impl Actor {
         server.take_server_id(id, STATEMENT_LIMIT).await?;
         let set = upstream.set(Some(target)).await;
         set.map_err(|error| Error::Refused(error.to_string()))?;
-        let followed = server
-            .follow(source.mode == Mode::Sync, STATEMENT_LIMIT)
-            .await;
+        let sync = source.mode == Mode::Sync;
+        let mut followed = server.follow(sync, STATEMENT_LIMIT).await;
+        if matches!(followed, Err(mariadb::Error::NotDrained { .. })) && stands_still(view) {
+            // Both threads were stopped by hand: a start would throw the relay log away.
+            server.salvage(None, |_, _| {}).await?;
+            followed = server.follow(sync, STATEMENT_LIMIT).await;
+        }
         if let Err(error) = followed {
             upstream
                 .set(None)
@@ -272,6 +277,36 @@ fn tunnel_mode(mode: Mode) -> TunnelMode {
         Mode::Sync => TunnelMode::Sync,
         Mode::Async => TunnelMode::Async,
     }
+}
+
+/// Starts applying when somebody has stopped it by hand. Only while something is still being received: once
+/// both threads stand, a start throws away what was received and not applied.
+async fn resume_apply(server: &Server, view: &View) -> Result<()> {
+    let running = view.server.running();
+    let stopped = running.is_some_and(|running| {
+        running.replica_settings
+            && running.applying == Applying::Stopped
+            && matches!(
+                running.receiving,
+                Receiving::Streaming | Receiving::Connecting
+            )
+    });
+    if !stopped || server.is_relay_log_unexamined() {
+        return Ok(());
+    }
+    tracing::warn!("the applying of what is received had been stopped by hand: starts it");
+    let mut sql = server.sql(STATEMENT_LIMIT).await?;
+    sql.run("start applying", "START SLAVE SQL_THREAD", STATEMENT_LIMIT)
+        .await?;
+    sql.close().await;
+    Ok(())
+}
+
+/// Neither thread of replication runs.
+fn stands_still(view: &View) -> bool {
+    view.server.running().is_some_and(|running| {
+        running.applying == Applying::Stopped && running.receiving == Receiving::Stopped
+    })
 }
 
 fn done<T>(_: T) -> Outcome {
