@@ -1,6 +1,7 @@
 //! The loop. It looks, lets the core decide, and carries out what was decided, one step after the
 //! other; then it publishes what it believes. Waiting is in one place (`signal.rs`), changing in another.
 
+mod act;
 mod publish;
 mod stuck;
 mod wish;
@@ -8,7 +9,7 @@ mod wish;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use cluster::{Action, BootId, Document, Gate, Intent, Memory, Outcome, Reason, View, decide};
+use cluster::{Action, BootId, Document, Gate, Memory, Reason, View, decide};
 use tokio::sync::{mpsc, watch};
 
 use crate::actor::Actor;
@@ -47,6 +48,7 @@ pub struct Keeper {
     told: Option<(cluster::Report, Option<u64>)>,
     found: watch::Sender<upkeep::Found>,
     pulsed: u64,
+    pulse_pace: u64,
     disabled_events: Vec<String>,
 }
 
@@ -107,6 +109,7 @@ impl Keeper {
             told: None,
             found: watch::Sender::default(),
             pulsed: 0,
+            pulse_pace: stuck::PULSE_PACE,
             disabled_events: Vec::new(),
         };
         Ok((keeper, handle))
@@ -143,14 +146,9 @@ impl Keeper {
                 }
                 continue;
             }
-            for action in decision.actions {
-                let outcome = tokio::select! {
-                    outcome = self.carry_out(&action) => outcome,
-                    _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
-                };
-                if !self.take_note(action, outcome).await {
-                    break;
-                }
+            tokio::select! {
+                () = self.carry_out_all(decision.actions, &mut signals) => {}
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
             }
         }
     }
@@ -250,74 +248,6 @@ impl Keeper {
         drop(journal);
         self.extras.reason = reason.to_string();
         self.reason = Some(reason.clone());
-    }
-
-    /// Carries out one action while the picture goes on being published.
-    async fn carry_out(&mut self, action: &Action) -> Outcome {
-        Slot::begins(&mut self.view, action);
-        if matches!(action, Action::Close) {
-            self.closed_at = Some(self.shared.clock.now());
-        }
-        self.publish();
-        let mut work = std::pin::pin!(
-            self.actor
-                .clone()
-                .perform(self.view.clone(), action.clone())
-        );
-        loop {
-            tokio::select! {
-                outcome = &mut work => return outcome,
-                () = tokio::time::sleep(PUBLISH_PACE) => {
-                    self.refresh();
-                    self.publish();
-                }
-            }
-        }
-    }
-
-    /// Notes what came of an action. False: the rest of the steps must be decided anew.
-    async fn take_note(&mut self, action: Action, outcome: Outcome) -> bool {
-        self.refresh();
-        self.view
-            .memory
-            .performed(&self.view.clone(), &action, &outcome);
-        match (&action, &outcome) {
-            (Action::Swap { next, intent }, Outcome::Won) => {
-                self.learn(next);
-                if matches!(intent, Intent::Promote | Intent::Force) {
-                    self.view.wish = None;
-                }
-            }
-            (_, Outcome::Lost(document) | Outcome::Read(document)) => self.learn(document),
-            (Action::Open, Outcome::Done) => self.opened(),
-            (Action::EndWish(ending), _) => self.end_wish(ending.clone()),
-            (Action::Clone { .. }, _) => {
-                *self
-                    .actor
-                    .progress
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = None;
-            }
-            _ => {}
-        }
-        self.slot.ended_action(&mut self.view, &action, &outcome);
-        if let Outcome::Failed(why) = &outcome {
-            let action = journal::name(&action);
-            if self.extras.trouble.as_ref() != Some(why) {
-                tracing::warn!(action, "not done: {why}");
-            }
-            self.extras.trouble = Some(why.clone());
-            self.publish();
-            self.backoff = (self.backoff * 2).clamp(Duration::from_millis(20), BACKOFF_LIMIT);
-            tokio::time::sleep(self.backoff).await;
-            return false;
-        }
-        if matches!(outcome, Outcome::Lost(_) | Outcome::Undecided) {
-            return false;
-        }
-        self.backoff = Duration::ZERO;
-        self.extras.trouble = None;
-        true
     }
 }
 

@@ -2,6 +2,7 @@
 //! since when. Notices the end of the process at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{
@@ -9,16 +10,21 @@ use cluster::{
 };
 use mariadb::Server;
 use peer::tunnel::{AdmissionState, Mode as TunnelMode};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::Extras;
 use crate::actor::Actor;
-use crate::health;
+use crate::health::{self, Finding};
 use crate::lag::Lag;
 use crate::observe::{Beside, Observer};
 use crate::signal::changed;
 
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
+/// A server that was not there is looked for among all processes this often.
+const SEARCH_PACE: Duration = Duration::from_millis(500);
+/// For how long a server that was killed and is still there is left to end.
+const ENDING_LIMIT: Duration = Duration::from_secs(5);
 /// How often long statements are looked for, in looks at the server while a switchover is prepared.
 const DDL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -30,12 +36,20 @@ pub(crate) struct Slot {
     observer: Observer,
     lag: Lag,
     connected: BTreeMap<NodeName, (bool, u64)>,
+    /// When it was last looked for and not found.
+    missed: Option<Instant>,
 }
 
 struct Alive {
     pid: u32,
     ended: watch::Receiver<bool>,
-    health: watch::Receiver<Health>,
+    health: watch::Receiver<Finding>,
+    /// Asks for a probe now.
+    doubt: Arc<Notify>,
+    /// It has told its status at least once.
+    answered: bool,
+    /// When it was killed in vain: a process in a hung disk outlives that.
+    killed: Option<Instant>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -53,6 +67,7 @@ impl Slot {
             observer: Observer::default(),
             lag: Lag::default(),
             connected: BTreeMap::new(),
+            missed: None,
         }
     }
 
@@ -75,23 +90,32 @@ impl Slot {
             view.memory.server_ended();
         }
         if self.alive.is_none() {
+            let searched = self.missed.is_some_and(|at| at.elapsed() < SEARCH_PACE);
+            if searched && matches!(view.server, Seen::Stopped | Seen::NoData) {
+                return;
+            }
             let Some(pid) = server.find_running().await else {
-                let seen = if has_data(&server).await {
-                    Seen::Stopped
-                } else {
-                    Seen::NoData
-                };
+                self.missed = Some(Instant::now());
                 extras.pid = None;
-                set(view, seen);
+                set(view, absent(&server).await);
                 return;
             };
             tracing::info!(pid, "the server runs");
             self.alive = Some(watch_over(&server, pid));
         }
-        let Some(alive) = &self.alive else { return };
+        let Some(alive) = &mut self.alive else { return };
         extras.pid = Some(alive.pid);
         extras.socket = Some(server.settings().socket().display().to_string());
-        let health = alive.health.borrow().clone();
+        if alive.killed.is_some_and(|at| at.elapsed() < ENDING_LIMIT) {
+            set(view, Seen::Busy(Seen::ENDING.into()));
+            return;
+        }
+        let Finding { health, listens } = alive.health.borrow().clone();
+        // Why not as hung: it recovers, and would begin that again if it were killed.
+        if !listens && !alive.answered {
+            set(view, Seen::Busy("starting".into()));
+            return;
+        }
         // Why a hung server is not asked: each question would take the whole limit.
         if health == Health::Hung {
             let known = view.server.running().cloned();
@@ -104,6 +128,7 @@ impl Slot {
         }
         match server.status(STATUS_LIMIT).await {
             Ok(status) => {
+                alive.answered = true;
                 let beside = self.beside(view, actor, &server, health, &status).await;
                 extras.version = Some(status.version.clone());
                 let running = self.observer.running(&status, beside);
@@ -112,6 +137,7 @@ impl Slot {
             Err(error) => {
                 // A dead one is noticed by its process, a hung one by its probe.
                 tracing::debug!(%error, "the server did not tell its status");
+                alive.doubt.notify_one();
                 if server.find_running().await.is_none() {
                     self.alive = None;
                     view.memory.server_ended();
@@ -167,11 +193,52 @@ impl Slot {
 
     /// After it, what is true is looked at anew; a server that an action has ended is forgotten.
     pub(crate) fn ended_action(&mut self, view: &mut View, action: &Action, outcome: &Outcome) {
-        let ends = matches!(action, Action::Kill) && *outcome == Outcome::Done;
+        self.missed = None;
+        let kills = matches!(action, Action::Kill);
+        let ends = kills && *outcome == Outcome::Done;
         if ends || matches!(action, Action::Clone { .. }) {
             self.alive = None;
             view.memory.server_ended();
+        } else if kills && let Some(alive) = &mut self.alive {
+            alive.killed = Some(Instant::now());
         }
+    }
+
+    /// The process has ended and nobody has looked since.
+    pub(crate) fn has_ended(&self) -> bool {
+        let alive = self.alive.as_ref();
+        alive.is_some_and(|alive| *alive.ended.borrow())
+    }
+
+    /// The process or its health is not as the view has it.
+    pub(crate) fn differs(&self, view: &View) -> bool {
+        let Some(alive) = &self.alive else {
+            return false;
+        };
+        let known = view.server.running().map(|running| &running.health);
+        self.has_ended() || known.is_some_and(|known| *known != alive.health.borrow().health)
+    }
+
+    /// While an action runs: tells in the view that the server has ended or hangs; true when it does.
+    pub(crate) fn notice(&self, view: &mut View) -> bool {
+        let Some(alive) = &self.alive else {
+            return false;
+        };
+        if self.has_ended() {
+            set(view, Seen::Stopped);
+            return true;
+        }
+        let hangs = alive.health.borrow().health == Health::Hung;
+        let known = view.server.running();
+        if let Some(running) = known.filter(|running| hangs && running.health != Health::Hung) {
+            let running = Running {
+                health: Health::Hung,
+                ..running.clone()
+            };
+            set(view, Seen::Running(Box::new(running)));
+            return true;
+        }
+        false
     }
 
     /// The allow-list as the core sees it.
@@ -236,7 +303,8 @@ fn admission(state: &AdmissionState, connected: bool, since: u64) -> Option<Admi
 
 fn watch_over(server: &Server, pid: u32) -> Alive {
     let (tell_end, ended) = watch::channel(false);
-    let (tell_health, health) = watch::channel(Health::Ok);
+    let (tell_health, health) = watch::channel(Finding::well());
+    let doubt = Arc::new(Notify::new());
     let watched = server.clone();
     let tasks = vec![
         tokio::spawn(async move {
@@ -244,23 +312,34 @@ fn watch_over(server: &Server, pid: u32) -> Alive {
             tracing::warn!(?exit, pid, "the server's process has ended");
             tell_end.send_replace(true);
         }),
-        tokio::spawn(health::watch_over(server.clone(), tell_health)),
+        tokio::spawn(health::watch_over(
+            server.clone(),
+            tell_health,
+            Arc::clone(&doubt),
+        )),
     ];
     Alive {
         pid,
         ended,
         health,
+        doubt,
+        answered: false,
+        killed: None,
         tasks,
     }
 }
 
-/// A directory that a clone left half-way is put back first; one that was put in place and never
-/// finished does not count.
-async fn has_data(server: &Server) -> bool {
+/// A server without a process. A directory that a clone left half-way is put back first; one that was put in
+/// place and never finished does not count.
+async fn absent(server: &Server) -> Seen {
     if let Err(error) = server.recover_install().await {
         tracing::warn!(%error, "an interrupted clone could not be undone");
     }
-    server.has_data() && !server.needs_adoption()
+    if server.has_data() && !server.needs_adoption() {
+        Seen::Stopped
+    } else {
+        Seen::NoData
+    }
 }
 
 /// Sets what is seen; its age begins anew when its kind or its health changes.

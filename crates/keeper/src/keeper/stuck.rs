@@ -6,7 +6,10 @@ use super::Keeper;
 
 /// Commits that have waited for this long are looked into, and so often.
 const STUCK_AFTER: u64 = 200;
-const PULSE_PACE: u64 = 500;
+pub(super) const PULSE_PACE: u64 = 500;
+/// Longest pause between two pulses that did not help. Why it doubles: each leaves a session of the server
+/// behind that waits as well.
+const PULSE_PACE_LIMIT: u64 = 60_000;
 const PULSE_LIMIT: Duration = Duration::from_secs(2);
 
 impl Keeper {
@@ -19,8 +22,13 @@ impl Keeper {
         let Some(running) = self.view.server.running() else {
             return;
         };
+        if running.waiting_ms == 0 {
+            self.pulse_pace = PULSE_PACE;
+            return;
+        }
         let since = self.view.now.saturating_sub(self.pulsed);
-        if running.waiting_ms < STUCK_AFTER || since < PULSE_PACE || self.view.serving().is_none() {
+        let early = running.waiting_ms < STUCK_AFTER || since < self.pulse_pace;
+        if early || self.view.serving().is_none() {
             return;
         }
         let holds = |node| {
@@ -43,6 +51,7 @@ impl Keeper {
             return;
         }
         self.pulsed = self.view.now;
+        self.pulse_pace = (self.pulse_pace * 2).min(PULSE_PACE_LIMIT);
         tracing::info!("commits wait though a member holds everything: writes a pulse");
         tokio::spawn(async move {
             if let Err(error) = server.pulse(PULSE_LIMIT).await {

@@ -35,9 +35,14 @@ impl Keeper {
             return;
         };
         let except = std::mem::take(&mut self.disabled_events);
+        let picture = self.picture.subscribe();
         tokio::spawn(async move {
             if let Err(error) = server.ensure_pulse(EVENTS_LIMIT).await {
                 tracing::warn!(%error, "the table for pulses was not made");
+            }
+            // Why: its commit may have waited; events on a node that is primary no more would pass `read_only`.
+            if picture.borrow().view.serving() != Some(epoch) {
+                return;
             }
             if let Err(error) = server.enable_events(&except, EVENTS_LIMIT).await {
                 tracing::warn!(%error, "scheduled events were not enabled");
@@ -53,6 +58,7 @@ impl Keeper {
     }
 
     pub(super) fn accept(&mut self, request: Request) {
+        self.settle_wish();
         if self.pending.is_some() {
             let _ = request
                 .reply
@@ -84,8 +90,18 @@ impl Keeper {
         self.pending = Some(pending);
     }
 
-    /// A handover is over once the new primary serves.
+    /// A handover is over once the new primary serves; a wish whose asker has gone ends with it.
     pub(super) fn settle_wish(&mut self) {
+        if self
+            .pending
+            .take_if(|pending| pending.reply.is_closed())
+            .is_some()
+        {
+            // Why not what is under way: it ends by itself, done or undone.
+            self.view
+                .wish
+                .take_if(|_| self.view.memory.handover.is_none());
+        }
         let Some(to) = self
             .pending
             .as_ref()
