@@ -3,6 +3,7 @@
 //! except that nothing runs without the packages.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -60,6 +61,9 @@ const STEPS: &[Step] = &[
         run: documents::check,
     },
 ];
+
+/// How many tests cargo's harness runs at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// The crate whose tests are the stories.
 const STORIES: &str = "e2e";
@@ -200,7 +204,17 @@ fn tests() -> Result<()> {
     let mut compile = build(&["test", "--quiet", "--no-run"])?;
     process::run(compile.args(selected), 20 * MINUTE)?;
     let mut test = build(&["test", "--no-fail-fast"])?;
+    if std::env::var_os(THREADS).is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        test.env(THREADS, test_threads(processors).to_string());
+    }
     process::run(test.args(selected), 30 * MINUTE)
+}
+
+/// Why more than processors: most tests wait for servers and elections. Two of them at a time take
+/// almost twice as long as four on two processors.
+fn test_threads(processors: usize) -> usize {
+    processors.max(4)
 }
 
 fn stories() -> Result<()> {
@@ -326,6 +340,11 @@ mod tests {
         let shared = [member("e2e", &["it"]), member("peer", &["it"])];
         assert_eq!(select_stories(&shared), ["--package", "e2e"]);
         assert_eq!(select_stories(&[member("e2e", &[])]), ["--package", "e2e"]);
+    }
+
+    #[test]
+    fn test_threads_when_processors_are_few_then_four() {
+        assert_eq!([1, 2, 4, 16].map(test_threads), [4, 4, 4, 16]);
     }
 
     #[test]

@@ -25,6 +25,8 @@ fn template() -> &'static Path {
             ])
             .arg(format!("--datadir={}", dir.path().join("data").display()))
             .args(["--innodb-log-file-size=8M"])
+            // Why: a server that starts deletes all `#sql` files in its `tmpdir`, those of others too.
+            .env("TMPDIR", dir.path())
             .args(as_user())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -64,6 +66,7 @@ impl Server {
             .arg("--no-defaults")
             .args(as_user())
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", dir.path().display()))
             .arg(format!("--socket={}", socket.display()))
             .arg(format!("--pid-file={}", dir.path().join("pid").display()))
             .arg(format!("--log-error={}", dir.path().join("err").display()))
