@@ -49,7 +49,7 @@ complete -c mainstay -n "__fish_mainstay_needs_command" -f -a "help" -d 'Print t
 complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l dir -d 'Where everything is kept; without it a temporary directory that is removed at the end' -r -F
 complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l nodes -d 'How many servers with data; a witness comes on top' -r
 complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l seconds -d 'How long the load runs' -r
-complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l kill-primary-every -d 'Seconds between two faults; 0: none. The next one waits until the cluster has been protected for a while again: see `timing.relief`' -r
+complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l kill-primary-every -d 'Seconds between two faults; 0: none. The next one comes no sooner than 11 s after the last one has healed, so that the failover budget is never spent' -r
 complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l config -d 'The configuration file of this node' -r -F
 complete -c mainstay -n "__fish_mainstay_using_subcommand demo" -l color -d 'When to colour; `NO_COLOR` is respected' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

@@ -27,8 +27,8 @@ pub(super) struct Demo {
     /// How long the load runs
     #[arg(long, value_name = "N", default_value = "60", value_parser = RangedU64ValueParser::<u32>::new().range(1..=86_400))]
     seconds: u32,
-    /// Seconds between two faults; 0: none. The next one waits until the cluster has been protected for a
-    /// while again: see `timing.relief`
+    /// Seconds between two faults; 0: none. The next one comes no sooner than 11 s after the last one has
+    /// healed, so that the failover budget is never spent
     #[arg(long, value_name = "N", default_value = "10")]
     kill_primary_every: u32,
 }

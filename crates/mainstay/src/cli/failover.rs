@@ -63,7 +63,9 @@ fn plan(status: &Status, to: &NodeName, accept_loss: bool) -> Result<Vec<String>
         }
         (_, true) => loss(status, to),
     });
-    plan.push("  a former primary that comes back with other writes does not serve them; they are saved to a file".to_owned());
+    plan.push(
+        "  a former primary that comes back with other writes does not serve them".to_owned(),
+    );
     Ok(plan)
 }
 
@@ -84,8 +86,10 @@ fn loss(status: &Status, to: &NodeName) -> String {
             Some(format!("{} had {gtid} ({} s ago)", node.name, ms / 1_000))
         })
         .collect();
-    format!(
-        "  ACCEPTS LOSS: everything beyond {held} is given up; {}",
+    let known = if known.is_empty() {
+        "what other nodes hold is not known".to_owned()
+    } else {
         known.join(", ")
-    )
+    };
+    format!("  ACCEPTS LOSS: everything beyond {held} is given up; {known}")
 }
