@@ -9,7 +9,7 @@ use crate::{Epoch, Health, Millis, NodeName, Rev};
 
 /// Why a decision is what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(
+#[expect(
     missing_docs,
     reason = "each variant's sentence below says what it means"
 )]

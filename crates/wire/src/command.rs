@@ -2,7 +2,7 @@
 
 /// The first byte of a client's command.
 pub mod code {
-    #![allow(missing_docs)]
+    #![expect(missing_docs, reason = "the names are the protocol's own")]
     pub const QUIT: u8 = 0x01;
     pub const INIT_DB: u8 = 0x02;
     pub const QUERY: u8 = 0x03;

@@ -14,6 +14,10 @@ use super::node::Node;
 
 /// Between two readings.
 const PACE: Duration = Duration::from_secs(1);
+/// When nobody asks they are read at this pace.
+const REST: Duration = Duration::from_secs(30);
+/// How often they are read once somebody has asked.
+const AGAIN: u32 = 5;
 
 /// What was read last.
 #[derive(Default)]
@@ -38,18 +42,21 @@ impl Table {
         table
     }
 
+    /// Why several times: on a replica the account or password that a login has shown may still be on
+    /// its way, and nobody may ask a second time before the primary changes.
     async fn keep(&self, server: mariadb::Server) {
+        let mut again = 0;
         loop {
             match server.accounts().await {
-                Ok(accounts) => {
-                    self.replace(accounts);
-                    sleep(PACE).await;
-                    self.wanted.notified().await;
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "the accounts cannot be read now");
-                    sleep(PACE).await;
-                }
+                Ok(accounts) => self.replace(accounts),
+                Err(error) => tracing::debug!(%error, "the accounts cannot be read now"),
+            }
+            sleep(PACE).await;
+            let rest = if again > 0 { Duration::ZERO } else { REST };
+            tokio::select! {
+                biased;
+                () = self.wanted.notified() => again = AGAIN,
+                () = sleep(rest) => again = again.saturating_sub(1),
             }
         }
     }

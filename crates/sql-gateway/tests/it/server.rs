@@ -65,7 +65,8 @@ fn template() -> &'static Path {
             install
                 .args(["--auth-root-authentication-method=socket", "--skip-test-db"])
                 .args(user_option());
-            let output = install.output().unwrap();
+            // Why: a starting server removes what other servers keep in the same temporary directory.
+            let output = install.env("TMPDIR", directory.path()).output().unwrap();
             assert!(
                 output.status.success(),
                 "{}",
@@ -106,6 +107,7 @@ impl Server {
             .args(["-c", GUARD, "guard", "mariadbd", "--no-defaults"])
             .args(user_option());
         command.arg(format!("--datadir={}", path.join("data").display()));
+        command.arg(format!("--tmpdir={}", path.display()));
         command.arg(format!("--socket={}", socket.display()));
         command.arg(format!("--pid-file={}", path.join("pid").display()));
         command.arg(format!("--log-error={}", path.join("error.log").display()));
