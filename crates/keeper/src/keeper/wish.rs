@@ -35,13 +35,14 @@ impl Keeper {
             return;
         };
         let except = std::mem::take(&mut self.disabled_events);
-        let picture = self.picture.subscribe();
+        let mut picture = self.picture.subscribe();
         tokio::spawn(async move {
             if let Err(error) = server.ensure_pulse(EVENTS_LIMIT).await {
                 tracing::warn!(%error, "the table for pulses was not made");
             }
             // Why: its commit may have waited; events on a node that is primary no more would pass `read_only`.
-            if picture.borrow().view.serving() != Some(epoch) {
+            let serves = picture.wait_for(|picture| picture.view.serving() == Some(epoch));
+            if !matches!(tokio::time::timeout(EVENTS_LIMIT, serves).await, Ok(Ok(_))) {
                 return;
             }
             if let Err(error) = server.enable_events(&except, EVENTS_LIMIT).await {
