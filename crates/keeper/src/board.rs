@@ -18,6 +18,8 @@ pub(crate) struct Board {
 
 struct Entry {
     letter: Letter,
+    /// What of it others want to know at once.
+    gist: Report,
     heard: Millis,
     /// When the last question that it answered was sent.
     round_trip: Option<Millis>,
@@ -27,9 +29,15 @@ struct Entry {
 /// What is on the board.
 pub(crate) struct Posted {
     pub(crate) peers: BTreeMap<NodeName, Peer>,
-    pub(crate) extras: BTreeMap<NodeName, Extras>,
-    pub(crate) round_trips: BTreeMap<NodeName, Millis>,
+    /// The newest document that is newer than this node's own.
     pub(crate) newest: Option<Document>,
+}
+
+/// What is on the board beside the reports.
+pub(crate) struct Margin {
+    pub(crate) extras: BTreeMap<NodeName, Extras>,
+    /// When the last question that a node answered was sent.
+    pub(crate) round_trips: BTreeMap<NodeName, Millis>,
 }
 
 impl Board {
@@ -61,13 +69,18 @@ impl Board {
                 .and_then(|e| e.letter.report.document.clone())
                 .filter(|d| Some(d.rev) == letter.rev);
         }
-        let is_news = !known.is_some_and(|entry| same_life && same_news(&entry.letter, &letter));
+        let document = letter.report.document.take();
+        let gist = without_time(letter.report.clone());
+        letter.report.document = document;
+        let is_news = !known
+            .is_some_and(|entry| same_life && entry.letter.rev == letter.rev && entry.gist == gist);
         let round_trip = asked.or_else(|| known.filter(|_| same_life).and_then(|e| e.round_trip));
         let heard = known.map_or(now, |entry| entry.heard.max(now));
         entries.insert(
             from.clone(),
             Entry {
                 letter,
+                gist,
                 heard,
                 round_trip,
                 past_life,
@@ -85,13 +98,38 @@ impl Board {
         entries.get(node).and_then(|entry| entry.letter.rev)
     }
 
-    /// Everything, with `own` filled in where a letter left out a document that is the same.
+    /// When `node` was last heard.
+    pub(crate) fn heard(&self, node: &NodeName) -> Option<Millis> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(node).map(|entry| entry.heard)
+    }
+
+    /// What `node` said for people.
+    pub(crate) fn extras_of(&self, node: &NodeName) -> Option<Extras> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(node).map(|entry| entry.letter.extras.clone())
+    }
+
+    /// What is there beside the reports.
+    pub(crate) fn margin(&self) -> Margin {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let extras = entries
+            .iter()
+            .map(|(node, entry)| (node.clone(), entry.letter.extras.clone()));
+        let round_trips = entries
+            .iter()
+            .filter_map(|(node, entry)| Some((node.clone(), entry.round_trip?)));
+        Margin {
+            extras: extras.collect(),
+            round_trips: round_trips.collect(),
+        }
+    }
+
+    /// All reports, with `own` filled in where a letter left out a document that is the same.
     pub(crate) fn read(&self, own: Option<&Document>) -> Posted {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let mut posted = Posted {
             peers: BTreeMap::new(),
-            extras: BTreeMap::new(),
-            round_trips: BTreeMap::new(),
             newest: None,
         };
         for (node, entry) in entries.iter() {
@@ -103,6 +141,7 @@ impl Board {
                 && posted
                     .newest
                     .as_ref()
+                    .or(own)
                     .is_none_or(|newest| newest.rev < document.rev)
             {
                 posted.newest = Some(document.clone());
@@ -114,20 +153,9 @@ impl Board {
                     heard: entry.heard,
                 },
             );
-            posted
-                .extras
-                .insert(node.clone(), entry.letter.extras.clone());
-            posted
-                .round_trips
-                .extend(entry.round_trip.map(|at| (node.clone(), at)));
         }
         posted
     }
-}
-
-/// True when nothing changed but time and positions.
-fn same_news(old: &Letter, new: &Letter) -> bool {
-    old.rev == new.rev && without_time(old.report.clone()) == without_time(new.report.clone())
 }
 
 /// A report without what changes all the time by itself: what is left, others want to know at once.

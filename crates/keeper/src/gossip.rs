@@ -1,5 +1,6 @@
 //! Heartbeats: one task for each other node exchanges letters with it, four times a second at rest,
-//! at once when something changed, and as fast as answers come while the loop waits for others.
+//! at once when something changed, and as fast as answers come while the loop waits for others. At rest one
+//! of two asks (a primary always does), and the answer counts; the other one asks when it hears nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +15,9 @@ use crate::shared::Shared;
 use crate::{Picture, SERVICE};
 
 const PACE: Duration = Duration::from_millis(250);
+/// Who is asked by the other one asks by itself after this silence, in milliseconds; well below the times
+/// after which a silent node is given up.
+const SILENCE: u64 = 320;
 /// A peer that does not answer in this time is asked again on another connection.
 const CALL_LIMIT: Duration = Duration::from_millis(800);
 
@@ -58,12 +62,15 @@ impl Gossip {
 
     /// What this node says to another now.
     pub(crate) fn letter(shared: &Shared, picture: &Picture, to: &NodeName) -> Letter {
-        let mut view = picture.view.clone();
-        view.now = shared.clock.now();
-        let mut report = view.report();
-        let rev = report.document.as_ref().map(|document| document.rev);
-        if rev.is_some() && shared.board.rev_of(to) == rev {
-            report.document = None;
+        let mut report = (*picture.report).clone();
+        let since = shared.clock.now().saturating_sub(picture.view.now);
+        for age in report.hears.values_mut() {
+            *age += since;
+        }
+        let document = picture.view.document.as_ref();
+        let rev = document.map(|document| document.rev);
+        if shared.board.rev_of(to) != rev {
+            report.document = document.cloned();
         }
         let sequence = shared.sequence.fetch_add(1, Ordering::Relaxed);
         let extras = picture.extras.clone();
@@ -90,8 +97,19 @@ async fn talk(
     let mut hurry = shared.hurry.subscribe();
     let mut news = shared.material.subscribe();
     loop {
+        let left = SILENCE.saturating_sub(silence(&shared, &node));
+        let pause = if left == 0 || asks_at_rest(&shared, &picture, &node) {
+            PACE
+        } else {
+            Duration::from_millis(left.max(10))
+        };
         let fresh = tokio::select! {
-            () = tokio::time::sleep(PACE) => false,
+            () = tokio::time::sleep(pause) => {
+                if !asks_at_rest(&shared, &picture, &node) && silence(&shared, &node) < SILENCE {
+                    continue;
+                }
+                false
+            }
             changed = hurry.changed() => { if changed.is_err() { return } true }
             changed = news.changed() => { if changed.is_err() { return } false }
         };
@@ -125,6 +143,22 @@ async fn talk(
             }
         }
     }
+}
+
+/// Whether this node is the one of the two that asks.
+fn asks_at_rest(shared: &Shared, picture: &watch::Receiver<Arc<Picture>>, node: &NodeName) -> bool {
+    let picture = picture.borrow();
+    let Some(document) = &picture.view.document else {
+        return true;
+    };
+    let primary = &document.primary;
+    *primary == shared.me || (primary != node && shared.me < *node)
+}
+
+/// How long ago it was heard, in milliseconds.
+fn silence(shared: &Shared, node: &NodeName) -> u64 {
+    let heard = shared.board.heard(node);
+    heard.map_or(u64::MAX, |at| shared.clock.now().saturating_sub(at))
 }
 
 /// Tells every peer at once that something changed.

@@ -83,6 +83,7 @@ impl Keeper {
             others: std::collections::BTreeMap::new(),
             in_contact: false,
             generation: 0,
+            report: Arc::new(view.report()),
         };
         let picture = watch::Sender::new(Arc::new(picture));
         let handle = Handle {
@@ -201,8 +202,8 @@ impl Keeper {
                 && let Some(peer) = self.view.peers.get(primary)
             {
                 self.last_serving = peer.heard;
-                if let Some(extras) = posted.extras.get(primary) {
-                    extras.disabled_events.clone_into(&mut self.disabled_events);
+                if let Some(extras) = self.shared.board.extras_of(primary) {
+                    self.disabled_events = extras.disabled_events;
                 }
             }
         }

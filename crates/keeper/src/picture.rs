@@ -1,8 +1,9 @@
 //! What the keeper publishes: one immutable picture for gateways, status and whoever else follows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cluster::{Epoch, Millis, NodeName, View};
+use cluster::{Epoch, Millis, NodeName, Report, View};
 use serde::{Deserialize, Serialize};
 
 use crate::Extras;
@@ -27,6 +28,8 @@ pub struct Picture {
     pub in_contact: bool,
     /// Grows with each publication.
     pub generation: u64,
+    /// What the others are told, but for the document.
+    pub(crate) report: Arc<Report>,
 }
 
 /// How far a clone has come.

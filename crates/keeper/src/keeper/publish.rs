@@ -9,11 +9,14 @@ use super::{Keeper, PUBLISH_PACE};
 use crate::gossip;
 use crate::picture::Picture;
 
+/// Pause between two looks at a server when all is well.
+const REST: Duration = Duration::from_millis(250);
+
 impl Keeper {
     pub(super) fn publish(&mut self) {
         let now = self.view.now;
         let reach = self.shared.scribe.register().reach();
-        let posted = self.shared.board.read(None);
+        let margin = self.shared.board.margin();
         let progress = self.actor.progress.lock();
         (progress.unwrap_or_else(PoisonError::into_inner)).clone_into(&mut self.extras.clone);
         let found = self.found.borrow().clone();
@@ -29,12 +32,15 @@ impl Keeper {
             || in_sync.is_none_or(|in_sync| {
                 in_sync.is_empty()
                     || in_sync.keys().any(|node| {
-                        posted
+                        margin
                             .round_trips
                             .get(node)
                             .is_some_and(|at| now.saturating_sub(*at) < suspicion)
                     })
             });
+        let mut report = self.view.report();
+        report.document = None;
+        let report = Arc::new(report);
         self.picture.send_modify(|picture| {
             *picture = Arc::new(Picture {
                 view: self.view.clone(),
@@ -42,19 +48,32 @@ impl Keeper {
                 cluster: self.cluster.clone(),
                 reach,
                 extras: self.extras.clone(),
-                others: posted.extras,
+                others: margin.extras,
                 in_contact,
                 generation: picture.generation + 1,
+                report: Arc::clone(&report),
             });
         });
         self.gossip.follow(&self.shared, &self.picture.subscribe());
-        let report = crate::board::without_time(self.view.report());
+        let gist = crate::board::without_time((*report).clone());
         let rev = self.view.document.as_ref().map(|document| document.rev);
-        let telling = Some((report, rev));
+        let telling = Some((gist, rev));
         if self.told != telling {
             self.told = telling;
             gossip::spread(&self.shared);
         }
+    }
+
+    /// How long until an illness of the server is believed, if it seems ill.
+    fn until_ill(&self) -> Option<Duration> {
+        let running = self.view.server.running();
+        let left = self
+            .view
+            .timing
+            .ill
+            .checked_sub(self.view.server_age())
+            .filter(|left| *left > 0 && running.is_some_and(|running| !running.health.is_ok()));
+        left.map(|ms| Duration::from_millis(ms).min(REST))
     }
 
     /// How soon to look again when nothing happens.
@@ -71,7 +90,7 @@ impl Keeper {
                 | Reason::NotAMember
         );
         if at_rest {
-            return Duration::from_millis(250);
+            return self.until_ill().unwrap_or(REST);
         }
         // Why it slows down: what has not come in two seconds may not come for hours.
         if self.view.now.saturating_sub(self.reason_since) > 2_000 {
