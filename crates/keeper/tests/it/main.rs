@@ -1,0 +1,10 @@
+//! Keepers with real servers and real connections on loopback, over a register in memory.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, not the functions they call"
+)]
+
+mod node;
+mod register;
+mod story;
