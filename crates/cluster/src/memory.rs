@@ -146,6 +146,12 @@ impl Memory {
             (Action::Admit { node, .. }, Outcome::Done) => {
                 self.shrink.take_if(|shrink| shrink.lost.contains(node));
             }
+            // Why whatever came of it: from then on writes may be acknowledged that lie beyond that end.
+            (Action::SemiSync(false), _) => {
+                if let Some(grow) = &mut self.grow {
+                    grow.end = None;
+                }
+            }
             (Action::EndGrow, Outcome::Done) => {
                 self.grow = None;
                 self.set_back(view);

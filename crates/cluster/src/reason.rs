@@ -197,6 +197,8 @@ impl Loss {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant's words below say what it means")]
 pub enum Suspicion {
+    ServerDown,
+    ServerIll(Health),
     SaysItStepsDown,
     Silent { ms: Millis },
     NeverHeard,

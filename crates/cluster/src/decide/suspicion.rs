@@ -1,6 +1,6 @@
 //! Is the primary lost? Its own agent's word settles it; silence needs that no other voter hears it.
 
-use crate::{Document, NodeName, Suspicion, View};
+use crate::{Document, NodeName, Server, Suspicion, View};
 
 /// Why this node suspects the primary, if it does.
 pub fn suspicion(view: &View, document: &Document) -> Option<Suspicion> {
@@ -10,7 +10,7 @@ pub fn suspicion(view: &View, document: &Document) -> Option<Suspicion> {
             .document
             .as_ref()
             .is_some_and(|d| d.epoch == document.epoch);
-        return (report.steps_down && of_this_epoch).then_some(Suspicion::SaysItStepsDown);
+        return (report.steps_down && of_this_epoch).then(|| in_its_own_words(&report.server));
     }
     if stream_flows(view, document) || another_voter_hears(view, primary) {
         return None;
@@ -20,6 +20,16 @@ pub fn suspicion(view: &View, document: &Document) -> Option<Suspicion> {
         // Why the wait: an agent that has just woken has heard nobody yet.
         None if view.server_age() >= view.timing.suspicion => Some(Suspicion::NeverHeard),
         None => None,
+    }
+}
+
+fn in_its_own_words(server: &Server) -> Suspicion {
+    match server {
+        Server::Stopped => Suspicion::ServerDown,
+        Server::Running(running) if !running.health.is_ok() => {
+            Suspicion::ServerIll(running.health.clone())
+        }
+        _ => Suspicion::SaysItStepsDown,
     }
 }
 

@@ -16,6 +16,8 @@ fn list(names: &[NodeName]) -> String {
 impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ServerDown => f.write_str("its server process does not run"),
+            Self::ServerIll(health) => write!(f, "its server is ill ({health})"),
             Self::SaysItStepsDown => f.write_str("its agent says that its server cannot serve"),
             Self::Silent { ms } => {
                 write!(

@@ -27,7 +27,10 @@ fn page(name: &str, command: Command) -> Result<(PathBuf, Vec<u8>)> {
     let man = Man::new(command).date("");
     man.render(&mut bytes)
         .map_err(Failure::doing("write a man page"))?;
-    Ok((PathBuf::from(format!("packaging/man/{name}.1")), bytes))
+    // Why: what stands after the options of this program is its exit codes.
+    let text = String::from_utf8_lossy(&bytes).replace(".SH EXTRA", ".SH \"EXIT STATUS\"");
+    let path = PathBuf::from(format!("packaging/man/{name}.1"));
+    Ok((path, text.into_owned().into_bytes()))
 }
 
 /// Completions for the usual shells.

@@ -33,6 +33,9 @@ pub(crate) struct Status {
     pub(crate) reason: String,
     /// Why it is not protected; empty when it is.
     pub(crate) concerns: Vec<String>,
+    /// What people should see to on the nodes, whatever the protection.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The ledger.

@@ -36,6 +36,7 @@ impl Status {
             asked: view.me.to_string(),
             reason: picture.reason.clone(),
             concerns: Vec::new(),
+            warnings: warnings(picture),
         };
         if !status.protected {
             status.concerns = concerns(&status, picture);
@@ -164,6 +165,17 @@ fn change(document: &Document, pause: Option<u64>) -> Option<Change> {
         write_pause_ms: pause,
         reason: change.reason.clone(),
     })
+}
+
+/// What the agents want people to see to, with the node's name.
+fn warnings(picture: &Picture) -> Vec<String> {
+    let own = (&picture.view.me, &picture.extras);
+    let all = picture.others.iter().chain([own]);
+    all.flat_map(|(node, extras)| {
+        let told = extras.warnings.iter();
+        told.map(move |warning| format!("{node}: {warning}"))
+    })
+    .collect()
 }
 
 /// Every reason why the loss of one server now would hurt, most important first.

@@ -24,6 +24,8 @@ pub(crate) fn lines(status: &Status, now_s: u64, is_coloured: bool) -> Vec<Strin
             lines.push(format!("{}: {trouble}", node.name));
         }
     }
+    let warnings = status.warnings.iter();
+    lines.extend(warnings.map(|warning| format!("warning: {warning}")));
     lines.push(last_change(status, now_s));
     if let Some(next) = next_command(status) {
         lines.push(format!("next: {next}"));
@@ -128,8 +130,18 @@ fn next_command(status: &Status) -> Option<&'static str> {
         (Some(_), true) => None,
         (None, _) => Some("`mainstay why` says what it waits for"),
         (Some(_), false) if status.paused => Some("`mainstay resume`"),
+        (Some(_), false) if lacks_a_server(status) => {
+            Some("`mainstay token` lets another server join")
+        }
         (Some(_), false) => Some("`mainstay why` says what is being done about it"),
     }
+}
+
+fn lacks_a_server(status: &Status) -> bool {
+    let concerns = &status.concerns;
+    concerns
+        .iter()
+        .any(|concern| concern.contains("`mainstay token"))
 }
 
 /// A length of time in its largest useful unit.
