@@ -40,6 +40,9 @@ pub(super) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) -> Result<
         () = pass_on => Err("it publishes nothing any more".to_owned()),
     };
     node.keeper.set(None);
+    // Why: the last picture would be believed for as long as no other comes, and it does not age.
+    node.picture
+        .send_modify(|picture| *picture = picture.as_ref().map(|last| Arc::new(last.abandoned())));
     ended
 }
 

@@ -30,7 +30,7 @@ fn page(name: &str, command: Command) -> Result<(PathBuf, Vec<u8>)> {
     // Why: what stands after the options of this program is its exit codes.
     let text = String::from_utf8_lossy(&bytes).replace(".SH EXTRA", ".SH \"EXIT STATUS\"");
     let path = PathBuf::from(format!("packaging/man/{name}.1"));
-    Ok((path, text.into_owned().into_bytes()))
+    Ok((path, text.into_bytes()))
 }
 
 /// Completions for the usual shells.
