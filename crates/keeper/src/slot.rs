@@ -219,26 +219,27 @@ impl Slot {
         self.has_ended() || known.is_some_and(|known| *known != alive.health.borrow().health)
     }
 
-    /// While an action runs: tells in the view that the server has ended or hangs; true when it does.
+    /// While an action runs that does not make the server busy: brings its end and its health up to date in
+    /// the view. True when from now on it does not serve.
     pub(crate) fn notice(&self, view: &mut View) -> bool {
-        let Some(alive) = &self.alive else {
+        let (Some(alive), Seen::Running(running)) = (&self.alive, &view.server) else {
             return false;
         };
         if self.has_ended() {
             set(view, Seen::Stopped);
             return true;
         }
-        let hangs = alive.health.borrow().health == Health::Hung;
-        let known = view.server.running();
-        if let Some(running) = known.filter(|running| hangs && running.health != Health::Hung) {
-            let running = Running {
-                health: Health::Hung,
-                ..running.clone()
-            };
-            set(view, Seen::Running(Box::new(running)));
-            return true;
+        let health = alive.health.borrow().health.clone();
+        if running.health == health {
+            return false;
         }
-        false
+        let hangs = matches!(health, Health::Hung | Health::DiskHung);
+        let running = Running {
+            health,
+            ..(**running).clone()
+        };
+        set(view, Seen::Running(Box::new(running)));
+        hangs
     }
 
     /// The allow-list as the core sees it.

@@ -81,7 +81,7 @@ impl Keeper {
                 () = signals.wait(&self.shared, &mut self.slot, PUBLISH_PACE) => {}
             }
             self.refresh();
-            let is_ill = patience == Patience::UntilIll && self.slot.notice(&mut self.view);
+            let is_ill = self.slot.notice(&mut self.view) && patience == Patience::UntilIll;
             self.publish();
             if let Some(by) = self.deposed_by(ground)
                 && patience != Patience::Endless
@@ -166,7 +166,10 @@ impl Keeper {
 fn patience(action: &Action) -> Patience {
     match action {
         Action::Swap { .. } => Patience::UntilDeposed,
-        Action::StopReceiving { .. }
+        // Why also what is written to disk: it goes on by itself, and the disk may hang.
+        Action::SetMark(_)
+        | Action::Renounce(_)
+        | Action::StopReceiving { .. }
         | Action::Follow(_)
         | Action::Promote
         | Action::Demote
