@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster::{Epoch, Millis, NodeName, Report, View};
+use cluster::{Epoch, Memory, Millis, NodeName, Report, View};
 use serde::{Deserialize, Serialize};
 
 use crate::Extras;
@@ -70,6 +70,16 @@ impl Picture {
             serves.then(|| primary.clone()),
             self.hold(document.epoch),
         )
+    }
+
+    /// What is left of it when nobody keeps it up any more: nobody is known to take writes.
+    #[must_use]
+    pub fn abandoned(&self) -> Self {
+        let mut left = self.clone();
+        left.view.peers.clear();
+        left.view.memory = Memory::default();
+        left.in_contact = false;
+        left
     }
 
     fn hold(&self, epoch: Epoch) -> bool {
