@@ -21,6 +21,8 @@ use crate::observe::{Beside, Observer};
 use crate::signal::changed;
 
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
+/// A server that is well answers much sooner.
+const DOUBT_AFTER: Duration = Duration::from_millis(100);
 /// A server that was not there is looked for among all processes this often.
 const SEARCH_PACE: Duration = Duration::from_millis(500);
 /// For how long a server that was killed and is still there is left to end.
@@ -126,7 +128,7 @@ impl Slot {
             set(view, Seen::Running(Box::new(running)));
             return;
         }
-        match server.status(STATUS_LIMIT).await {
+        match ask(&server, &alive.doubt).await {
             Ok(status) => {
                 alive.answered = true;
                 let beside = self.beside(view, actor, &server, health, &status).await;
@@ -137,7 +139,6 @@ impl Slot {
             Err(error) => {
                 // A dead one is noticed by its process, a hung one by its probe.
                 tracing::debug!(%error, "the server did not tell its status");
-                alive.doubt.notify_one();
                 if server.find_running().await.is_none() {
                     self.alive = None;
                     view.memory.server_ended();
@@ -328,6 +329,17 @@ fn watch_over(server: &Server, pid: u32) -> Alive {
         killed: None,
         tasks,
     }
+}
+
+/// Its status; when that takes long, it is probed meanwhile.
+async fn ask(server: &Server, doubt: &Notify) -> mariadb::Result<mariadb::Status> {
+    let mut asked = std::pin::pin!(server.status(STATUS_LIMIT));
+    let soon = tokio::time::timeout(DOUBT_AFTER, &mut asked).await;
+    if let Ok(told) = soon {
+        return told;
+    }
+    doubt.notify_one();
+    asked.await
 }
 
 /// A server without a process. A directory that a clone left half-way is put back first; one that was put in
