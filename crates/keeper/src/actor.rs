@@ -12,7 +12,7 @@ use peer::tunnel::{Admissions, Hello, Mode as TunnelMode, Upstream, UpstreamTarg
 use crate::clone::{self, Progress};
 use crate::scribe::Scribe;
 use crate::store::Store;
-use crate::{Error, Result};
+use crate::{Error, Result, tail};
 
 /// A statement that changes a role; all but the first are quick on a healthy server.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
@@ -96,7 +96,7 @@ impl Actor {
 
     async fn with_server(&self, server: &Server, view: &View, action: &Action) -> Result<Outcome> {
         match action {
-            Action::Start(start_as) => self.start(server, *start_as).await,
+            Action::Start(start_as) => self.start(server, view, *start_as).await,
             Action::Kill => {
                 self.close_upstream().await?;
                 server.kill(KILL_LIMIT).await.map(done).map_err(Error::from)
@@ -120,13 +120,8 @@ impl Actor {
             }
             Action::Follow(source) => self.follow(server, view, source).await,
             Action::SaveTail(cut) => {
-                let name = format!("{}-epoch-{}.sql", view.wall, view.followed);
-                let tail = server.save_tail(cut, &name).await?;
-                tracing::warn!(
-                    file = %tail.file.display(),
-                    transactions = tail.transactions,
-                    "saved transactions that the cluster does not have"
-                );
+                let name = tail::name(view, "sql");
+                tail::told(&server.save_tail(cut, &name).await?);
                 Ok(Outcome::Done)
             }
             Action::Clone { from } => {
@@ -180,7 +175,7 @@ impl Actor {
         }
     }
 
-    async fn start(&self, server: &Server, start_as: StartAs) -> Result<Outcome> {
+    async fn start(&self, server: &Server, view: &View, start_as: StartAs) -> Result<Outcome> {
         self.close_upstream().await?;
         let start_as = match start_as {
             StartAs::Ordinary => mariadb::StartAs::Ordinary,
@@ -195,6 +190,9 @@ impl Actor {
         {
             let why = "the data directory is not the one this node had: what to do with it is decided anew";
             return Err(Error::Refused(why.into()));
+        }
+        if start_as == mariadb::StartAs::Destructive {
+            tail::save_before_recovery(view, server).await;
         }
         server.start(start_as, START_LIMIT).await?;
         server.ensure_accounts().await?;

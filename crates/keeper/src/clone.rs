@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::store::Store;
 use crate::watched::Watched;
-use crate::{CLONE_SERVICE, CloneProgress, Error, Handle, Result};
+use crate::{CLONE_SERVICE, CloneProgress, Error, Handle, Result, tail};
 
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
 /// A source that sends nothing for so long is given up; a backup may have to wait for long statements.
@@ -68,6 +68,9 @@ pub(crate) async fn take(
             total,
         });
     };
+    if server.has_data() {
+        tail::save_before_clone(view, server).await;
+    }
     if server.find_running().await.is_some() {
         server.kill(KILL_LIMIT).await?;
     }

@@ -32,6 +32,7 @@ mod signal;
 mod slot;
 mod state;
 mod store;
+mod tail;
 mod upkeep;
 mod watched;
 

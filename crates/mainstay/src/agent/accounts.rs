@@ -1,5 +1,5 @@
 //! The database's accounts for the gateway: read from the local server, kept, read again when a
-//! login shows that they are stale, at most once a second.
+//! login shows that they are stale.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,12 +12,10 @@ use tokio::time::sleep;
 
 use super::node::Node;
 
-/// Between two readings.
-const PACE: Duration = Duration::from_secs(1);
-/// When nobody asks they are read at this pace.
+/// Between two readings at least.
+const PACE: Duration = Duration::from_millis(100);
+/// When nobody has asked for long.
 const REST: Duration = Duration::from_secs(30);
-/// How often they are read once somebody has asked.
-const AGAIN: u32 = 5;
 
 /// What was read last.
 #[derive(Default)]
@@ -45,18 +43,18 @@ impl Table {
     /// Why several times: on a replica the account or password that a login has shown may still be on
     /// its way, and nobody may ask a second time before the primary changes.
     async fn keep(&self, server: mariadb::Server) {
-        let mut again = 0;
+        let mut pause = REST;
         loop {
             match server.accounts().await {
                 Ok(accounts) => self.replace(accounts),
                 Err(error) => tracing::debug!(%error, "the accounts cannot be read now"),
             }
+            // Logins with made-up names must not keep the server busy.
             sleep(PACE).await;
-            let rest = if again > 0 { Duration::ZERO } else { REST };
             tokio::select! {
                 biased;
-                () = self.wanted.notified() => again = AGAIN,
-                () = sleep(rest) => again = again.saturating_sub(1),
+                () = self.wanted.notified() => pause = PACE,
+                () = sleep(pause) => pause = (pause * 2).min(REST),
             }
         }
     }

@@ -104,6 +104,31 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Copies the last file of the binlog as it is to `name` in the directory of saved tails: for a log that `save_tail`
+    /// cannot read. Only we can read the copy; it is on disk when this returns. `None` when there is no binlog.
+    pub async fn keep_log(&self, name: &str) -> Result<Option<PathBuf>> {
+        let dir = self.saved_tails_dir();
+        disk::make_private_dir(&dir)?;
+        let (database_dir, copy) = (self.settings().database_dir.clone(), dir.join(name));
+        blocking(move || {
+            let files = crate::binlog::files_of(&database_dir.join("binlog.index"), &database_dir)?;
+            let Some(last) = files.last() else {
+                return Ok(None);
+            };
+            let doing = || Error::file(format!("copy `{}`", last.display()));
+            let mut from = File::open(last).map_err(doing())?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut to = options.open(&copy).map_err(doing())?;
+            std::io::copy(&mut from, &mut to).map_err(doing())?;
+            to.sync_all().map_err(doing())?;
+            Ok(Some(copy))
+        })
+        .await
+    }
+}
+
 fn summary(tail: &Tail, file: PathBuf) -> TailSummary {
     let gtids: Vec<Gtid> = tail.groups.iter().map(|group| group.id).collect();
     let tables: BTreeSet<_> = tail

@@ -1,0 +1,81 @@
+//! Nothing that only this node holds is thrown away unseen: before recovery drops the end of its log,
+//! and before its data is replaced, what the cluster does not have is written to a file.
+
+use cluster::{Gtid, Position, View};
+use mariadb::{Server, TailSummary};
+
+/// Before a destructive start: everything beyond the point where the cluster went on without it.
+///
+/// Why it never fails: a node that cannot read its own log must come back all the same; the log is
+/// copied as it is then.
+pub(crate) async fn save_before_recovery(view: &View, server: &Server) {
+    let Some(document) = &view.document else {
+        return;
+    };
+    let cut = document.cuts.iter().find(|cut| cut.epoch > view.followed);
+    let Some(cut) = cut else { return };
+    save(view, server, &cut.position).await;
+}
+
+/// Before a clone: what was written on this node while it was a replica.
+pub(crate) async fn save_before_clone(view: &View, server: &Server) {
+    let Some(document) = &view.document else {
+        return;
+    };
+    let began = document
+        .cuts
+        .last()
+        .map(|cut| cut.position.clone())
+        .unwrap_or_default();
+    let own = server.settings().server_id;
+    match server.errant(&began, &[]).await {
+        Ok(beyond) => {
+            // A node's number is the remainder of every server id it has had.
+            let Some(first) = beyond.iter().find(|id| id.server % 256 == own % 256) else {
+                return;
+            };
+            let sequence = first.sequence.saturating_sub(1);
+            let cut = Position::from_iter([Gtid { sequence, ..*first }]);
+            save(view, server, &cut).await;
+        }
+        Err(error) => keep_log(view, server, &error).await,
+    }
+}
+
+async fn save(view: &View, server: &Server, cut: &Position) {
+    match server.save_tail(cut, &name(view, "sql")).await {
+        Ok(tail) if tail.transactions == 0 => {
+            if let Err(error) = tokio::fs::remove_file(&tail.file).await {
+                tracing::debug!(%error, "an empty tail was not removed");
+            }
+        }
+        Ok(tail) => told(&tail),
+        Err(error) => keep_log(view, server, &error).await,
+    }
+}
+
+/// Says where a tail was saved.
+pub(crate) fn told(tail: &TailSummary) {
+    tracing::warn!(
+        file = %tail.file.display(),
+        transactions = tail.transactions,
+        "saved transactions that the cluster does not have"
+    );
+}
+
+/// The name of a file for what this node alone holds.
+pub(crate) fn name(view: &View, ending: &str) -> String {
+    format!("{}-epoch-{}.{ending}", view.wall, view.followed)
+}
+
+async fn keep_log(view: &View, server: &Server, why: &mariadb::Error) {
+    match server.keep_log(&name(view, "binlog")).await {
+        Ok(Some(file)) => tracing::warn!(
+            file = %file.display(),
+            %why,
+            "kept the end of the log as it is: what it holds beyond the cluster cannot be told"
+        ),
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, %why, "the end of the log could not be kept"),
+    }
+}
