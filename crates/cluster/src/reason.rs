@@ -204,3 +204,11 @@ pub enum Suspicion {
     NeverHeard,
     OperatorsWord,
 }
+
+/// What a forced failover costs, as far as this node can know.
+pub(crate) fn loss(missing: u64) -> String {
+    match missing {
+        0 => "how much is lost is not known".to_owned(),
+        _ => format!("at least {missing} known transactions are lost"),
+    }
+}

@@ -2,6 +2,7 @@
 //! primary again; the one that holds most applies all of it; then one swap on that revision.
 
 use super::{Decision, replica, suspicion};
+use crate::reason;
 use crate::{
     Action, Applying, Change, ChangeKind, Containment, Document, Intent, Millis, NodeName, Promise,
     Reason, Receiving, Running, Suspicion, View, Wish, contained,
@@ -269,7 +270,7 @@ fn force(view: &View, document: &Document, running: &Running) -> Decision {
         from: document.primary.clone(),
         to: view.me.clone(),
         at: view.wall,
-        reason: format!("the operator's word; at least {missing} known transactions lost"),
+        reason: format!("the operator's word; {}", reason::loss(missing)),
     };
     // Why not always its own position: of a tail of its own only the part before the fork is common.
     let common = match contained(document, view.followed, &running.holds()) {

@@ -237,10 +237,13 @@ impl Reason {
                 f,
                 "{node} went on alone before it was lost: only it holds every acknowledged write"
             ),
-            R::ForcedFailover { missing } => write!(
-                f,
-                "takes over by the operator's word, at least {missing} known transactions are lost"
-            ),
+            R::ForcedFailover { missing } => {
+                write!(
+                    f,
+                    "takes over by the operator's word: {}",
+                    super::loss(*missing)
+                )
+            }
             _ => self.of_wish(f),
         }
     }
