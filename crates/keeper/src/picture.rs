@@ -95,7 +95,8 @@ impl Picture {
         own || told
     }
 
-    /// How long writes paused at the last change of primary, if its primary has told.
+    /// How long writes paused at the last change of primary, if it is known. The one that handed over knows it
+    /// best, and its figure is the longer one.
     pub fn last_pause_ms(&self) -> Option<Millis> {
         let epoch = self.view.document.as_ref()?.epoch;
         let told = self
@@ -103,7 +104,7 @@ impl Picture {
             .values()
             .chain([&self.extras])
             .filter_map(|extras| extras.pause);
-        told.filter(|(of, _)| *of == epoch).map(|(_, ms)| ms).next()
+        told.filter(|(of, _)| *of == epoch).map(|(_, ms)| ms).max()
     }
 
     /// True when any one server can be lost now and writes go on with nothing acknowledged lost.

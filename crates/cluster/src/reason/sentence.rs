@@ -237,13 +237,6 @@ impl Reason {
                 f,
                 "{node} went on alone before it was lost: only it holds every acknowledged write"
             ),
-            R::ForcedFailover { missing } => {
-                write!(
-                    f,
-                    "takes over by the operator's word: {}",
-                    super::loss(*missing)
-                )
-            }
             _ => self.of_wish(f),
         }
     }
@@ -251,6 +244,13 @@ impl Reason {
     fn of_wish(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Reason as R;
         match self {
+            R::ForcedFailover { missing } => {
+                write!(
+                    f,
+                    "takes over by the operator's word: {}",
+                    super::loss(*missing)
+                )
+            }
             R::WishRefused { why } | R::SwitchoverRefused { why } => write!(f, "refused: {why}"),
             R::WishDone => f.write_str("what the operator asked is done"),
             R::SwitchoverWaits { to, obstacle } => {

@@ -64,8 +64,8 @@ impl Keeper {
         signals: &mut Signals,
     ) -> Outcome {
         Slot::begins(&mut self.view, action);
-        if matches!(action, Action::Close) {
-            self.closed_at = Some(self.shared.clock.now());
+        if matches!(action, Action::BeginHandover(_)) {
+            self.held_since = Some(self.shared.clock.now());
         }
         self.publish();
         let patience = patience(action);

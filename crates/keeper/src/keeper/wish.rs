@@ -115,13 +115,15 @@ impl Keeper {
             .document
             .as_ref()
             .map_or(0, |document| document.epoch);
-        let closed_at = self.closed_at.unwrap_or(self.view.now);
-        let pause = self.view.now.saturating_sub(closed_at);
+        let held_since = self.held_since.unwrap_or(self.view.now);
+        let pause = self.view.now.saturating_sub(held_since);
         let serves = self
             .view
             .fresh(&to)
             .is_some_and(|report| report.serving == Some(epoch));
         let ending = if serves {
+            // Why this node's figure: it has held the gateways from the first moment.
+            self.extras.pause = Some((epoch, pause));
             Ok((epoch, pause))
         } else if pause > OPEN_LIMIT {
             Err(format!(
