@@ -223,7 +223,11 @@ fn by_order_it_waits_for_promises_and_then_refuses() {
 #[test]
 fn by_order_it_takes_over_with_a_loss_that_is_told() {
     let forced = |view: &View, missing: u64, cut: &str| {
-        let reason = format!("the operator's word; at least {missing} known transactions are lost");
+        let loss = match missing {
+            0 => "how much is lost is not known".to_owned(),
+            _ => format!("at least {missing} known transactions are lost"),
+        };
+        let reason = format!("the operator's word; {loss}");
         swap(view, Intent::Force, |next| {
             new_epoch(next, ChangeKind::Forced, &reason);
             next.cuts.last_mut().unwrap().position = at(cut);
