@@ -115,6 +115,7 @@ impl Keeper {
             }
             (_, Outcome::Lost(document) | Outcome::Read(document)) => self.learn(document),
             (Action::Open, Outcome::Done) => self.opened(),
+            (Action::SemiSync(true), Outcome::Done) => self.semi_sync_is_on(),
             (Action::EndWish(ending), _) => self.end_wish(ending.clone()),
             (Action::Clone { .. }, _) => {
                 *self

@@ -16,9 +16,6 @@ impl Keeper {
     /// Commits whose acknowledgement was lost with a connection wait until a later one is acknowledged:
     /// when a member holds everything and they still wait, this node writes that later one itself.
     pub(super) fn release_stuck_commits(&mut self) {
-        let Some(server) = self.actor.server.clone() else {
-            return;
-        };
         let Some(running) = self.view.server.running() else {
             return;
         };
@@ -50,9 +47,29 @@ impl Keeper {
         if !in_sync.is_some_and(|in_sync| in_sync.keys().any(holds)) {
             return;
         }
-        self.pulsed = self.view.now;
         self.pulse_pace = (self.pulse_pace * 2).min(PULSE_PACE_LIMIT);
         tracing::info!("commits wait though a member holds everything: writes a pulse");
+        self.pulse();
+    }
+
+    /// Commits that were sent just before semi-sync was switched on were sent without asking for an
+    /// acknowledgement, and wait for one all the same.
+    pub(super) fn semi_sync_is_on(&mut self) {
+        let open = self
+            .view
+            .server
+            .running()
+            .is_some_and(|running| !running.read_only);
+        if open && self.view.is_confirmed() {
+            self.pulse();
+        }
+    }
+
+    fn pulse(&mut self) {
+        let Some(server) = self.actor.server.clone() else {
+            return;
+        };
+        self.pulsed = self.view.now;
         tokio::spawn(async move {
             if let Err(error) = server.pulse(PULSE_LIMIT).await {
                 tracing::warn!(%error, "no pulse");
