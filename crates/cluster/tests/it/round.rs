@@ -46,12 +46,17 @@ impl World {
         let with_data: Vec<_> = names.iter().filter(has_data).collect();
         for me in with_data {
             self.connect(me);
-            self.ship(me, usize::MAX);
+            if !self.slow.contains(me) {
+                self.ship(me, usize::MAX);
+            }
             self.ack(me);
             self.apply(me);
         }
         for me in &names {
             for _ in 0..DECISIONS {
+                if self.performed.len() >= until {
+                    return;
+                }
                 let decided = self.turn(me, true);
                 if let Some(agent) = self.nodes[me]
                     .agent
@@ -98,6 +103,7 @@ impl World {
     /// Every fault is removed: links, frozen nodes, agents. Servers are the agents' affair.
     pub(crate) fn heal(&mut self) {
         self.links_cut.clear();
+        self.slow.clear();
         for me in self.names() {
             self.node(&me).frozen = None;
             if self.nodes[&me].agent.is_none() {

@@ -103,6 +103,17 @@ impl Story {
                 world.run(&mut self.trace, ms, |_| false);
                 return Some(summary(world));
             }
+            // Stops right after that action, in the midst of its plan.
+            ["until", me, action] => {
+                let wanted = (name(me), (*action).to_owned());
+                let begun = world.now;
+                let done = world.performed.len();
+                while world.now - begun < LIMIT && !world.performed[done..].contains(&wanted) {
+                    let next = world.performed.len() + 1;
+                    world.round(&mut self.trace, next);
+                }
+                return Some(summary(world));
+            }
             ["write", count] => return Some(write(world, count.parse().unwrap())),
             ["status"] => return Some(summary(world)),
             ["logs"] => return Some(logs(world)),
@@ -123,6 +134,9 @@ fn change(world: &mut World, line: &str, words: &[&str]) {
         ["heal"] => world.heal(),
         ["freeze", me] => world.node(&name(me)).frozen = Some(world.now),
         ["thaw", me] => world.node(&name(me)).frozen = None,
+        ["slow", me] => drop(world.slow.insert(name(me))),
+        ["fast", me] => drop(world.slow.remove(&name(me))),
+        ["receive", me, count] => world.ship(&name(me), count.parse().unwrap()),
         ["ill", me] => world.node(&name(me)).server_mut().health = Health::DiskFull,
         ["well", me] => world.node(&name(me)).server_mut().health = Health::Ok,
         ["apply-fails", me] => {

@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) floating: Vec<Document>,
     pub(crate) fate: Fate,
     pub(crate) links_cut: BTreeSet<(NodeName, NodeName)>,
+    /// Replicas that are connected and receive nothing by themselves.
+    pub(crate) slow: BTreeSet<NodeName>,
     pub(crate) connections: BTreeMap<NodeName, Connection>,
     /// Place in the log and identity of every acknowledged write.
     pub(crate) acked: Vec<(usize, u64)>,
@@ -108,6 +110,7 @@ impl World {
             floating: Vec::new(),
             fate: Fate::Answered,
             links_cut: BTreeSet::new(),
+            slow: BTreeSet::new(),
             connections: BTreeMap::new(),
             acked: Vec::new(),
             saved: BTreeSet::new(),

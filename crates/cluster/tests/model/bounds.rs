@@ -1,0 +1,33 @@
+//! How large a cluster, how many events, from where: what makes the number of states finite.
+
+use cluster::{Epoch, Rev};
+
+/// The limits of one exploration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Nodes, all with data.
+    pub(crate) nodes: u8,
+    pub(crate) writes: u8,
+    /// Changes of the ledger.
+    pub(crate) revs: Rev,
+    /// Changes of primary.
+    pub(crate) epochs: Epoch,
+    /// Crashes, power losses, agents that restart, emptied directories, failed applies.
+    pub(crate) faults: u8,
+    /// Orders to hand over.
+    pub(crate) wishes: u8,
+    /// Swaps may stay without an answer.
+    pub(crate) undecided: bool,
+    pub(crate) start: Start,
+}
+
+/// The state in which it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Everybody in sync and connected.
+    Protected,
+    /// The first node serves alone, the others are connected without counting.
+    Alone,
+    /// The second node is in sync, the third is connected without counting.
+    Half,
+}

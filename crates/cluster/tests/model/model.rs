@@ -1,0 +1,290 @@
+//! The small cluster: what may happen next, and what comes of it.
+
+use cluster::Receiving;
+
+use crate::bounds::Bounds;
+use crate::mutation::Mutation;
+use crate::state::{Apply, Database, Log, NODES, Node, State, Unfolded};
+use crate::tables::Tables;
+
+pub(crate) struct Model {
+    pub(crate) bounds: Bounds,
+    pub(crate) tables: Tables,
+    /// What the last step broke.
+    pub(crate) violation: Option<&'static str>,
+    /// Swaps that could not be kept floating for want of room.
+    pub(crate) overflow: u64,
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A node carries out the head of a plan; the choice is how that ends.
+    Act {
+        me: u8,
+        plan: u32,
+        choice: u8,
+    },
+    /// A node learns the newest document.
+    Learn(u8),
+    /// Words reach another node.
+    Tell(u8, u8),
+    Connect(u8),
+    Disconnect(u8),
+    Receive(u8),
+    Acknowledge(u8),
+    Apply(u8),
+    Write(u8),
+    /// A swap without an answer reaches the ledger.
+    Land(u32),
+    /// Another member's change, which moves nothing but the revision.
+    OthersWrite,
+    Wish(u8),
+    Fault(u8, Fault),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Server,
+    Agent,
+    /// Loss of power: what was received and not applied is gone.
+    Power,
+    /// The same, and the relay log happened to be on the disk.
+    PowerKeeps,
+    /// Its data directory is emptied.
+    Emptied,
+    ApplyFails,
+}
+
+impl Model {
+    pub(crate) fn new(bounds: Bounds, mutation: Option<Mutation>) -> Self {
+        Self {
+            bounds,
+            tables: Tables::new(bounds.nodes, mutation),
+            violation: None,
+            overflow: 0,
+        }
+    }
+
+    pub(crate) fn fold(&mut self, full: &Unfolded) -> State {
+        State {
+            nodes: full.nodes.map(|node| self.tables.nodes.number(node)),
+            rest: full.rest,
+        }
+    }
+
+    pub(crate) fn unfold(&self, state: &State) -> Unfolded {
+        Unfolded {
+            nodes: state.nodes.map(|number| **self.tables.nodes.get(number)),
+            rest: state.rest,
+        }
+    }
+
+    /// Everything that may happen next.
+    pub(crate) fn enabled(&mut self, full: &Unfolded, steps: &mut Vec<Step>) {
+        steps.clear();
+        let count = self.bounds.nodes;
+        let rev = self.tables.documents.get(full.rest.ledger).rev;
+        for me in 0..count {
+            self.enabled_at(full, me, steps);
+            let node = &full.nodes[me as usize];
+            let known = self.tables.documents.get(node.document).rev;
+            if node.document != 0 && known < rev {
+                steps.push(Step::Learn(me));
+            }
+            for to in (0..count).filter(|to| *to != me) {
+                steps.push(Step::Tell(me, to));
+            }
+            flows(full, me, self.bounds.writes, steps);
+            if full.rest.faults < self.bounds.faults {
+                self.faults(full, me, steps);
+            }
+            let may_wish = full.rest.wishes < self.bounds.wishes && !node.wish;
+            if may_wish && self.primary(full) == me as usize {
+                steps.push(Step::Wish(me));
+            }
+        }
+        let floating = full.rest.floating.iter().filter(|number| **number != 0);
+        steps.extend(floating.map(|number| Step::Land(*number)));
+        if rev <= self.bounds.revs {
+            steps.push(Step::OthersWrite);
+        }
+    }
+
+    fn enabled_at(&mut self, full: &Unfolded, me: u8, steps: &mut Vec<Step>) {
+        let mut node = full.nodes[me as usize];
+        let plans = if node.plan == 0 {
+            if std::mem::take(&mut node.ended) {
+                self.forget(&mut node);
+            }
+            self.tables.decisions(&node)
+        } else {
+            [node.plan].into()
+        };
+        for plan in plans.iter().copied() {
+            for choice in 0..self.choices(full, me as usize, plan) {
+                steps.push(Step::Act { me, plan, choice });
+            }
+        }
+    }
+
+    fn faults(&self, full: &Unfolded, me: u8, steps: &mut Vec<Step>) {
+        let node = &full.nodes[me as usize];
+        let database = &node.database;
+        let mut may = |fault| steps.push(Step::Fault(me, fault));
+        may(Fault::Agent);
+        may(Fault::Power);
+        if database.relay.len > 0 {
+            may(Fault::PowerKeeps);
+        }
+        if database.running {
+            may(Fault::Server);
+            if database.applying == Apply::Running {
+                may(Fault::ApplyFails);
+            }
+        }
+        if database.has_data && self.may_be_emptied(full, me as usize) {
+            may(Fault::Emptied);
+        }
+    }
+
+    /// Not the one copy of what was acknowledged: no protocol could save that.
+    fn may_be_emptied(&self, full: &Unfolded, me: usize) -> bool {
+        let name = &self.tables.names[me];
+        let floating = full.rest.floating.iter().filter(|number| **number != 0);
+        let mut floating = floating.map(|number| self.tables.documents.get(*number));
+        let ledger = self.tables.documents.get(full.rest.ledger);
+        if ledger.primary != *name {
+            return floating.all(|next| next.primary != *name);
+        }
+        let idle = full.nodes.iter().all(|node| node.plan == 0);
+        let members = ledger.in_sync.iter().all(|(member, stamp)| {
+            let node = &full.nodes[self.tables.index(member)];
+            node.stamp() == *stamp && node.database.has_data
+        });
+        floating.next().is_none() && idle && !ledger.in_sync.is_empty() && members
+    }
+
+    /// Takes a step. What it breaks stands in `violation`.
+    pub(crate) fn take(&mut self, full: &mut Unfolded, step: Step) {
+        self.violation = None;
+        match step {
+            Step::Act { me, plan, choice } => self.act(full, me.into(), plan, choice),
+            Step::Learn(me) => self.learn(&mut full.nodes[me as usize], full.rest.ledger),
+            Step::Tell(from, to) => self.tell(full, from, to),
+            Step::Connect(me) => Self::connect(full, me.into()),
+            Step::Disconnect(me) => Self::disconnect(full, me.into()),
+            Step::Receive(me) => Self::ship(full, me.into()),
+            Step::Acknowledge(me) => self.ack(full, me.into()),
+            Step::Apply(me) => Self::apply(full, me.into()),
+            Step::Write(me) => self.write(full, me),
+            Step::Land(number) => drop(self.land(full, number)),
+            Step::OthersWrite => {
+                let next = self.tables.documents.get(full.rest.ledger).bumped();
+                let number = self.tables.document(&next);
+                self.land(full, number);
+            }
+            Step::Wish(me) => {
+                full.nodes[me as usize].wish = true;
+                full.rest.wishes += 1;
+            }
+            Step::Fault(me, fault) => Self::strike(full, me, fault),
+        }
+        if self.violation.is_none() {
+            self.violation = self.broken(full);
+        }
+    }
+
+    fn write(&mut self, full: &mut Unfolded, me: u8) {
+        let txn = (me + 1) << 4 | full.rest.writes;
+        full.rest.writes += 1;
+        let database = &mut full.nodes[me as usize].database;
+        database.log.push(txn);
+        if !database.semi_sync {
+            self.acknowledge(full, me.into(), u8::MAX);
+        }
+    }
+
+    pub(crate) fn tell(&mut self, full: &mut Unfolded, from: u8, to: u8) {
+        let said = full.nodes[from as usize];
+        let hearer = &mut full.nodes[to as usize];
+        if said.document != 0 {
+            self.learn(hearer, said.document);
+        }
+        hearer.reports[from as usize] = self.tables.words(&said, to, hearer.document);
+    }
+
+    fn strike(full: &mut Unfolded, me: u8, fault: Fault) {
+        full.rest.faults += 1;
+        let node = &mut full.nodes[me as usize];
+        match fault {
+            Fault::Server => {
+                node.database.kill();
+                node.ended = true;
+            }
+            Fault::Agent => wake(node),
+            Fault::Power | Fault::PowerKeeps => {
+                node.database.kill();
+                node.boot += 1;
+                if fault == Fault::Power {
+                    node.database.relay = Log::default();
+                }
+                wake(node);
+            }
+            Fault::Emptied => {
+                node.ended = node.database.running;
+                node.database = Database::empty();
+                node.emptied = node.data;
+            }
+            Fault::ApplyFails => node.database.applying = Apply::Failed,
+        }
+        Self::settle(full);
+    }
+}
+
+/// What flows to and from a server.
+fn flows(full: &Unfolded, me: u8, writes: u8, steps: &mut Vec<Step>) {
+    let database = &full.nodes[me as usize].database;
+    if !database.running {
+        return;
+    }
+    if !database.read_only && full.rest.writes < writes {
+        steps.push(Step::Write(me));
+    }
+    if database.relay.len > 0 && database.applying == Apply::Running {
+        steps.push(Step::Apply(me));
+    }
+    let Some(link) = database.source else { return };
+    if !database.connected {
+        if database.receiving == Receiving::Connecting {
+            steps.push(Step::Connect(me));
+        }
+        return;
+    }
+    steps.push(Step::Disconnect(me));
+    let theirs = &full.nodes[link.to as usize].database;
+    let held = database.holds().len;
+    if theirs.log.len > held {
+        steps.push(Step::Receive(me));
+    }
+    if theirs.committed < held.min(theirs.log.len) {
+        steps.push(Step::Acknowledge(me));
+    }
+}
+
+/// A new agent, which remembers only what is on the disk; its tunnels ended with the old one.
+fn wake(node: &mut Node) {
+    node.document = 0;
+    node.memory = 0;
+    node.plan = 0;
+    node.reports = [0; NODES];
+    node.admissions = [None; NODES];
+    node.ended = false;
+    node.wish = false;
+    let database = &mut node.database;
+    database.source = None;
+    database.connected = false;
+    if database.receiving != Receiving::Stopped {
+        database.receiving = Receiving::Connecting;
+    }
+}
