@@ -1,8 +1,12 @@
 //! Nothing that only this node holds is thrown away unseen: before recovery drops the end of its log,
 //! and before its data is replaced, what the cluster does not have is written to a file.
 
-use cluster::{Gtid, Position, View};
+use std::time::Duration;
+
+use cluster::{Position, View};
 use mariadb::{Server, TailSummary};
+
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Before a destructive start: everything beyond the point where the cluster went on without it.
 ///
@@ -17,27 +21,14 @@ pub(crate) async fn save_before_recovery(view: &View, server: &Server) {
     save(view, server, &cut.position).await;
 }
 
-/// Before a clone: what was written on this node while it was a replica.
+/// Before a clone: what somebody wrote on this node while it was a replica. It stands beyond what
+/// replication has applied, and at the end: in strict mode nothing can be applied after it.
 pub(crate) async fn save_before_clone(view: &View, server: &Server) {
-    let Some(document) = &view.document else {
-        return;
-    };
-    let began = document
-        .cuts
-        .last()
-        .map(|cut| cut.position.clone())
-        .unwrap_or_default();
-    let own = server.settings().server_id;
-    match server.errant(&began, &[]).await {
-        Ok(beyond) => {
-            // A node's number is the remainder of every server id it has had.
-            let Some(first) = beyond.iter().find(|id| id.server % 256 == own % 256) else {
-                return;
-            };
-            let sequence = first.sequence.saturating_sub(1);
-            let cut = Position::from_iter([Gtid { sequence, ..*first }]);
-            save(view, server, &cut).await;
+    match server.status(STATUS_LIMIT).await {
+        Ok(status) if status.source.is_some() && !status.applied.covers(&status.binlog) => {
+            save(view, server, &status.applied).await;
         }
+        Ok(_) => {}
         Err(error) => keep_log(view, server, &error).await,
     }
 }
