@@ -8,3 +8,4 @@
 mod node;
 mod register;
 mod story;
+mod tail;

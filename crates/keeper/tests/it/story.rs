@@ -10,7 +10,7 @@ use peer::Authority;
 use crate::node::{LIMIT, Node, in_sync, pair};
 use crate::register::Memory;
 
-fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args([name, &pid.to_string()]).status();
     assert!(sent.unwrap().success());
 }
