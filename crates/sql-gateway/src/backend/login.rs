@@ -170,7 +170,7 @@ fn with_hint(payload: &[u8]) -> Vec<u8> {
         Some(err) if err.code == 1698 => {
             let mut message = err.message.to_vec();
             message.extend_from_slice(
-                b" (through the gateway: accounts that log in by unix_socket use the server's own socket)",
+                b" (there is no such account, or it logs in by unix_socket, for which the server's own socket is needed)",
             );
             ErrPacket {
                 message: &message,
