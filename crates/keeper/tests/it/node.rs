@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use cluster::{Member, MemberKind, Timing, View};
+use cluster::{Change, ChangeKind, Member, MemberKind, Position, Timing, View};
 use keeper::{Handle, Keeper, Parts, State};
 use mariadb::{Account, Server, Settings};
 use peer::tunnel::{self, Admissions, Upstream};
@@ -262,4 +262,29 @@ pub(crate) fn in_sync(view: &View) -> Vec<String> {
         .keys()
         .map(ToString::to_string)
         .collect()
+}
+
+/// A pair that is protected and has an empty table `shop.t`.
+pub(crate) async fn shop() -> (Node, Node) {
+    let (alpha, bravo) = pair().await;
+    alpha
+        .until("protected", |view| in_sync(view) == ["bravo"])
+        .await;
+    alpha
+        .write("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")
+        .await;
+    (alpha, bravo)
+}
+
+/// The operator's word, as if it had been given elsewhere: `to` is primary, from `end` on.
+pub(crate) fn force(register: &Memory, to: &Node, end: Position) {
+    let change = Change {
+        kind: ChangeKind::Forced,
+        from: "alpha".parse().unwrap(),
+        to: "bravo".parse().unwrap(),
+        at: 0,
+        reason: "a test".into(),
+    };
+    let document = register.document();
+    register.put(&document.with_primary(to.view().data, end, change));
 }

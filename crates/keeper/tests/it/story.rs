@@ -4,10 +4,10 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cluster::{Change, ChangeKind, Server as Seen};
+use cluster::Server as Seen;
 use peer::Authority;
 
-use crate::node::{LIMIT, Node, in_sync, pair};
+use crate::node::{LIMIT, Node, force, in_sync, pair, shop};
 use crate::register::Memory;
 
 pub(crate) fn signal(pid: u32, name: &str) {
@@ -17,13 +17,8 @@ pub(crate) fn signal(pid: u32, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_node_when_it_has_cloned_then_takes_over_and_gives_back() {
-    let (alpha, bravo) = pair().await;
-    alpha
-        .until("protected", |view| in_sync(view) == ["bravo"])
-        .await;
-    alpha
-        .write("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY); INSERT INTO shop.t VALUES (1)")
-        .await;
+    let (alpha, bravo) = shop().await;
+    alpha.write("INSERT INTO shop.t VALUES (1)").await;
     let pid = alpha.server.find_running().await.unwrap();
     signal(pid, "-KILL");
     bravo
@@ -54,18 +49,8 @@ async fn an_old_primary_when_a_newer_epoch_comes_during_its_swap_then_stopped_at
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let pid = alpha.server.find_running().await.unwrap();
-    let document = alpha.register.document();
     let end = bravo.server.status(LIMIT).await.unwrap().current;
-    let change = Change {
-        kind: ChangeKind::Forced,
-        from: "alpha".parse().unwrap(),
-        to: "bravo".parse().unwrap(),
-        at: 0,
-        reason: "a test".into(),
-    };
-    alpha
-        .register
-        .put(&document.with_primary(bravo.view().data, end, change));
+    force(&alpha.register, &bravo, end);
     let start = Instant::now();
     while alpha.server.find_running().await == Some(pid) {
         assert!(start.elapsed() < LIMIT, "the old primary was never stopped");
@@ -115,13 +100,7 @@ async fn a_server_that_recovers_when_the_agent_wakes_then_left_to_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_whose_threads_were_stopped_by_hand_then_follows_and_keeps_what_it_had() {
-    let (alpha, bravo) = pair().await;
-    alpha
-        .until("protected", |view| in_sync(view) == ["bravo"])
-        .await;
-    alpha
-        .write("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")
-        .await;
+    let (alpha, bravo) = shop().await;
     bravo.write("STOP SLAVE SQL_THREAD").await;
     alpha.write("INSERT INTO shop.t VALUES (1)").await;
     bravo.write("STOP SLAVE").await;

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cluster::{Change, ChangeKind};
-
-use crate::node::{LIMIT, Node, in_sync, pair};
+use crate::node::{LIMIT, Node, force, in_sync, shop};
 use crate::story::signal;
 
 /// Waits for a saved tail that shows `row` as an inserted row.
@@ -40,13 +38,7 @@ fn has(dir: &Path, line: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_made_by_hand_on_a_replica_then_saved_before_its_data_are_replaced() {
-    let (alpha, bravo) = pair().await;
-    alpha
-        .until("protected", |view| in_sync(view) == ["bravo"])
-        .await;
-    alpha
-        .write("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")
-        .await;
+    let (alpha, bravo) = shop().await;
     let data = bravo.view().data;
     bravo
         .until("has applied it", |view| {
@@ -71,30 +63,14 @@ async fn a_write_made_by_hand_on_a_replica_then_saved_before_its_data_are_replac
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_lone_primary_acknowledged_when_it_is_deposed_by_force_then_saved_before_recovery() {
-    let (alpha, bravo) = pair().await;
-    alpha
-        .until("protected", |view| in_sync(view) == ["bravo"])
-        .await;
-    alpha
-        .write("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")
-        .await;
+    let (alpha, bravo) = shop().await;
     let end = alpha.server.status(LIMIT).await.unwrap().binlog;
     assert!(bravo.server.wait_applied(&end, LIMIT).await.unwrap());
     let pid = bravo.server.find_running().await.unwrap();
     signal(pid, "-STOP");
     alpha.until("alone", |view| in_sync(view).is_empty()).await;
     alpha.write("INSERT INTO shop.t VALUES (88)").await;
-    let change = Change {
-        kind: ChangeKind::Forced,
-        from: "alpha".parse().unwrap(),
-        to: "bravo".parse().unwrap(),
-        at: 0,
-        reason: "a test".into(),
-    };
-    let document = alpha.register.document();
-    alpha
-        .register
-        .put(&document.with_primary(bravo.view().data, end, change));
+    force(&alpha.register, &bravo, end);
     saved(&alpha, "88").await;
     signal(pid, "-CONT");
 }
