@@ -37,6 +37,13 @@ fn switchover_is_over(view: &View, document: &Document, to: Option<&NodeName>) -
 
 fn stopped(view: &View, document: &Document) -> Decision {
     match view.mark {
+        // Why it waits: while it is named, with whatever ids, a swap that it made before it went down may
+        // still land and make it primary, with all that such a start would drop.
+        Mark::Opened { .. } | Mark::Rewound { .. }
+            if !view.is_vouching_member(document) && document.in_sync.contains_key(&view.me) =>
+        {
+            Decision::wait(Reason::WaitsToBeTakenOut)
+        }
         // Why a new data id also for one that was rewound before: each such start drops what it has
         // received since, and a swap that names its present ids may be on its way.
         Mark::Opened { epoch } | Mark::Rewound { epoch } if !view.is_vouching_member(document) => {

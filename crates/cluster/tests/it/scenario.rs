@@ -134,6 +134,7 @@ fn change(world: &mut World, line: &str, words: &[&str]) {
         ["heal"] => world.heal(),
         ["freeze", me] => world.node(&name(me)).frozen = Some(world.now),
         ["thaw", me] => world.node(&name(me)).frozen = None,
+        ["drops", count] => world.drops = count.parse().unwrap(),
         ["slow", me] => drop(world.slow.insert(name(me))),
         ["fast", me] => drop(world.slow.remove(&name(me))),
         ["receive", me, count] => world.ship(&name(me), count.parse().unwrap()),

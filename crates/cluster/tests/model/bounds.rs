@@ -18,6 +18,8 @@ pub(crate) struct Bounds {
     pub(crate) wishes: u8,
     /// Swaps may stay without an answer.
     pub(crate) undecided: bool,
+    /// Anything may come between a decision and its first action too, not only between two actions.
+    pub(crate) delayed: bool,
     pub(crate) start: Start,
 }
 

@@ -1,4 +1,5 @@
-//! The deep run, `cargo xtask model --deep`: as far as time and memory reach.
+//! The deep run, `cargo xtask model --deep`: as far as five minutes and some gigabytes reach, in
+//! several directions.
 
 use std::time::Duration;
 
@@ -7,91 +8,65 @@ use crate::exhaustive::{SMALL, holds};
 use crate::search::Limits;
 use crate::walks;
 
+/// About 4 GiB.
 const LIMITS: Limits = Limits {
     states: 80_000_000,
     time: Duration::from_mins(5),
 };
 
+/// Whether it was all is printed: a slower machine reaches less, and that breaks nothing.
 fn explore(bounds: Bounds) {
-    // Whether it was all is printed: a slower machine reaches less, and that breaks nothing.
     holds(bounds, LIMITS);
 }
 
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_two_nodes_one_fault() {
-    explore(Bounds { faults: 1, ..SMALL });
+macro_rules! deep {
+    ($($test:ident: $nodes:literal nodes, $writes:literal writes, $revs:literal revisions, $faults:literal faults,
+        $wishes:literal switchovers, $start:ident;)*) => {
+        $(
+            #[test]
+            #[ignore = "minutes: cargo xtask model --deep"]
+            fn $test() {
+                explore(Bounds {
+                    nodes: $nodes,
+                    writes: $writes,
+                    revs: $revs,
+                    epochs: $revs,
+                    faults: $faults,
+                    wishes: $wishes,
+                    start: Start::$start,
+                    ..SMALL
+                });
+            }
+        )*
+    };
 }
 
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_two_nodes_two_faults() {
-    let (revs, faults) = (1, 2);
-    explore(Bounds {
-        revs,
-        faults,
-        ..SMALL
-    });
-}
-
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_two_nodes_five_revisions() {
-    let (revs, epochs) = (5, 5);
-    explore(Bounds {
-        revs,
-        epochs,
-        ..SMALL
-    });
-}
-
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_two_nodes_two_writes() {
-    let (writes, revs) = (2, 4);
-    explore(Bounds {
-        writes,
-        revs,
-        ..SMALL
-    });
-}
-
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_two_nodes_that_grow() {
-    let (start, faults) = (Start::Alone, 1);
-    explore(Bounds {
-        revs: 1,
-        faults,
-        start,
-        ..SMALL
-    });
-}
-
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_switchover_with_a_fault() {
-    let (revs, faults, wishes) = (1, 1, 1);
-    explore(Bounds {
-        revs,
-        faults,
-        wishes,
-        ..SMALL
-    });
-}
-
-#[test]
-#[ignore = "minutes: cargo xtask model --deep"]
-fn deep_three_nodes() {
-    explore(Bounds {
-        nodes: 3,
-        revs: 1,
-        ..SMALL
-    });
+deep! {
+    deep_faults: 2 nodes, 1 writes, 2 revisions, 2 faults, 0 switchovers, Protected;
+    deep_one_fault: 2 nodes, 1 writes, 3 revisions, 1 faults, 0 switchovers, Protected;
+    deep_two_writes: 2 nodes, 2 writes, 2 revisions, 1 faults, 0 switchovers, Protected;
+    deep_revisions: 2 nodes, 2 writes, 5 revisions, 0 faults, 0 switchovers, Protected;
+    deep_growth: 2 nodes, 1 writes, 3 revisions, 1 faults, 0 switchovers, Alone;
+    deep_growth_faults: 2 nodes, 1 writes, 2 revisions, 2 faults, 0 switchovers, Alone;
+    deep_switchover: 2 nodes, 1 writes, 2 revisions, 1 faults, 1 switchovers, Protected;
+    deep_three: 3 nodes, 1 writes, 1 revisions, 0 faults, 0 switchovers, Protected;
+    deep_three_half: 3 nodes, 1 writes, 1 revisions, 0 faults, 0 switchovers, Half;
+    deep_three_fault: 3 nodes, 1 writes, 0 revisions, 1 faults, 0 switchovers, Protected;
 }
 
 #[test]
 #[ignore = "minutes: cargo xtask model --deep"]
 fn deep_random_walks() {
-    walks::hold(10_000_000, 120, Duration::from_mins(3));
+    walks::hold(10_000_000, 120, Duration::from_secs(90));
+}
+
+#[test]
+#[ignore = "minutes: cargo xtask model --deep"]
+fn deep_delayed() {
+    let (faults, delayed) = (1, true);
+    explore(Bounds {
+        faults,
+        delayed,
+        ..SMALL
+    });
 }

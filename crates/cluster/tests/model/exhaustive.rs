@@ -15,6 +15,7 @@ pub(crate) const SMALL: Bounds = Bounds {
     faults: 0,
     wishes: 0,
     undecided: true,
+    delayed: false,
     start: Start::Protected,
 };
 
@@ -76,6 +77,14 @@ fn three_nodes_hold() {
         nodes: 3,
         writes: 1,
         revs: 0,
+        ..SMALL
+    });
+}
+
+#[test]
+fn what_comes_between_a_decision_and_its_first_step_breaks_nothing() {
+    all_holds(Bounds {
+        delayed: true,
         ..SMALL
     });
 }

@@ -195,11 +195,12 @@ impl Model {
         }
         let epoch = self.tables.documents.get(full.nodes[me].document).epoch;
         let node = &mut full.nodes[me];
-        node.data += 1;
         node.database = Database::empty();
         if choice > 0 {
+            // Given up half-way: the old data is gone and the new has no id yet.
             return Outcome::Failed(String::new());
         }
+        node.data += 1;
         node.followed = epoch as u8;
         node.mark = Mark::Clean;
         let mut log = theirs.log;

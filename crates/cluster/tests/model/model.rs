@@ -1,6 +1,6 @@
 //! The small cluster: what may happen next, and what comes of it.
 
-use cluster::Receiving;
+use cluster::{Action, Receiving};
 
 use crate::bounds::Bounds;
 use crate::mutation::Mutation;
@@ -24,6 +24,11 @@ pub(crate) enum Step {
         me: u8,
         plan: u32,
         choice: u8,
+    },
+    /// A node decides and has not begun.
+    Decide {
+        me: u8,
+        plan: u32,
     },
     /// A node learns the newest document.
     Learn(u8),
@@ -122,6 +127,12 @@ impl Model {
             [node.plan].into()
         };
         for plan in plans.iter().copied() {
+            if self.bounds.delayed && full.nodes[me as usize].plan == 0 {
+                if self.choices(full, me as usize, plan) > 0 {
+                    steps.push(Step::Decide { me, plan });
+                }
+                continue;
+            }
             for choice in 0..self.choices(full, me as usize, plan) {
                 steps.push(Step::Act { me, plan, choice });
             }
@@ -151,6 +162,16 @@ impl Model {
     /// Not the one copy of what was acknowledged: no protocol could save that.
     fn may_be_emptied(&self, full: &Unfolded, me: usize) -> bool {
         let name = &self.tables.names[me];
+        let plans = full
+            .nodes
+            .iter()
+            .map(|node| self.tables.plans.get(node.plan));
+        let promoted = plans
+            .flat_map(|plan| plan.iter())
+            .any(|action| matches!(action, Action::Swap { next, .. } if next.primary == *name));
+        if promoted {
+            return false;
+        }
         let floating = full.rest.floating.iter().filter(|number| **number != 0);
         let mut floating = floating.map(|number| self.tables.documents.get(*number));
         let ledger = self.tables.documents.get(full.rest.ledger);
@@ -170,6 +191,13 @@ impl Model {
         self.violation = None;
         match step {
             Step::Act { me, plan, choice } => self.act(full, me.into(), plan, choice),
+            Step::Decide { me, plan } => {
+                let node = &mut full.nodes[me as usize];
+                if std::mem::take(&mut node.ended) {
+                    self.forget(node);
+                }
+                node.plan = plan;
+            }
             Step::Learn(me) => self.learn(&mut full.nodes[me as usize], full.rest.ledger),
             Step::Tell(from, to) => self.tell(full, from, to),
             Step::Connect(me) => Self::connect(full, me.into()),

@@ -22,6 +22,7 @@ fn bounds(nodes: u8, start: Start) -> Bounds {
         faults: 0,
         wishes: 0,
         undecided: false,
+        delayed: false,
         start,
     }
 }

@@ -15,6 +15,7 @@ const LARGE: Bounds = Bounds {
     faults: 4,
     wishes: 2,
     undecided: true,
+    delayed: false,
     start: Start::Protected,
 };
 
