@@ -14,6 +14,7 @@ mod finding;
 mod fix;
 mod gate;
 mod metadata;
+mod model;
 mod packages;
 mod process;
 mod tidy;
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND
 
   test [--only STEP]... [--list]   everything that must hold before a change goes in
   demo [ARGS...]                   build, then `mainstay demo ARGS`: a whole cluster on this machine
+  model [--deep]                   the model check with its figures; deep: up to an hour
   fix                              formatting, machine-applicable lints, generated documents
   docs [--check]                   generate docs/reference from the program, or only compare
   packages                         install the Debian packages that tests and the demo need";
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => gate::run(rest),
         "demo" => demo::run(rest),
+        "model" => model::run(rest),
         "fix" => fix::run(),
         "docs" => documents::run(rest),
         "packages" => packages::ensure(packages::FOR_TESTS),

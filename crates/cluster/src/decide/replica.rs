@@ -36,14 +36,14 @@ fn switchover_is_over(view: &View, document: &Document, to: Option<&NodeName>) -
 }
 
 fn stopped(view: &View, document: &Document) -> Decision {
+    if view.mark != Mark::Clean
+        && !view.is_vouching_member(document)
+        && document.in_sync.contains_key(&view.me)
+        && let Some(decision) = named_with_other_ids(view, document)
+    {
+        return decision;
+    }
     match view.mark {
-        // Why it waits: while it is named, with whatever ids, a swap that it made before it went down may
-        // still land and make it primary, with all that such a start would drop.
-        Mark::Opened { .. } | Mark::Rewound { .. }
-            if !view.is_vouching_member(document) && document.in_sync.contains_key(&view.me) =>
-        {
-            Decision::wait(Reason::WaitsToBeTakenOut)
-        }
         // Why a new data id also for one that was rewound before: each such start drops what it has
         // received since, and a swap that names its present ids may be on its way.
         Mark::Opened { epoch } | Mark::Rewound { epoch } if !view.is_vouching_member(document) => {
@@ -56,6 +56,21 @@ fn stopped(view: &View, document: &Document) -> Decision {
         Mark::Opened { .. } | Mark::Rewound { .. } | Mark::Clean => {
             Decision::one(Action::Start(StartAs::Ordinary), Reason::StartsAsReplica)
         }
+    }
+}
+
+/// Why it waits: while it is named, with whatever ids, a swap that it made before it went down may still
+/// land and make it primary, without what a destructive start drops. Only the operator accepts that.
+fn named_with_other_ids(view: &View, document: &Document) -> Option<Decision> {
+    match view.wish {
+        Some(Wish::Failover {
+            accept_loss: true, ..
+        }) => None,
+        Some(Wish::Failover { .. }) => Some(failover::refuse(format!(
+            "acknowledged writes may be held by {} only; `--accept-loss` takes over without them",
+            document.primary
+        ))),
+        _ => Some(Decision::wait(Reason::WaitsToBeTakenOut)),
     }
 }
 

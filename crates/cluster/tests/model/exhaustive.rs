@@ -46,7 +46,6 @@ fn all_holds(bounds: Bounds) {
 #[test]
 fn two_nodes_without_faults_hold() {
     all_holds(SMALL);
-    all_holds(Bounds { writes: 2, ..SMALL });
     all_holds(Bounds { revs: 3, ..SMALL });
 }
 

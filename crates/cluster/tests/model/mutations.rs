@@ -81,7 +81,7 @@ mutations! {
     m16_wipe_without_a_swap_is_caught: WipeWithoutSwap
         in Bounds { faults: 1, undecided: true, ..bounds(2, Start::Alone) };
     m17_waking_on_a_stale_read_is_caught: StaleRead
-        in Bounds { faults: 1, ..bounds(2, Start::Protected) };
+        in Bounds { faults: 1, revs: 2, undecided: true, ..bounds(2, Start::Protected) };
     m18_switchover_to_one_not_connected_is_caught: SwitchoverUnconnected
         in Bounds { faults: 1, wishes: 1, ..bounds(2, Start::Protected) };
 }

@@ -17,7 +17,11 @@ pub(crate) fn figures(title: &str, bounds: &Bounds, found: &Found) {
         start,
         ..
     } = bounds;
-    let what = if found.complete { "all" } else { "not all" };
+    let what = match (&found.counterexample, found.complete) {
+        (Some(_), _) => "broken",
+        (None, true) => "all",
+        (None, false) => "not all",
+    };
     println!(
         "{title}: {nodes} nodes, {writes} writes, {revs} revisions, {faults} faults, {wishes} switchovers, from {start:?}: \
          {} states, {} steps, depth {}, {what}, {:.1} s",

@@ -38,5 +38,5 @@ pub(crate) fn hold(walks: u64, length: usize, limit: Duration) {
 
 #[test]
 fn random_walks_hold() {
-    hold(300, 120, Duration::from_mins(1));
+    hold(200, 120, Duration::from_mins(1));
 }

@@ -65,6 +65,19 @@ fn a_stopped_server_is_started_as_its_mark_and_the_ledger_say() {
     let mut view = replica();
     (view.server, view.mark, view.data) = (Server::Stopped, OPENED, DataId(7));
     check(&view, &[], &Reason::WaitsToBeTakenOut);
+    view.wish = Some(Wish::Failover {
+        accept_loss: true,
+        asked: 0,
+    });
+    check(&view, &steps, &Reason::Rewinds { epoch: 2 });
+    view.wish = Some(Wish::Failover {
+        accept_loss: false,
+        asked: 0,
+    });
+    let why =
+        "acknowledged writes may be held by alpha only; `--accept-loss` takes over without them";
+    let refused = Action::EndWish(Some(why.into()));
+    check(&view, &[refused], &Reason::WishRefused { why: why.into() });
 }
 
 #[test]
