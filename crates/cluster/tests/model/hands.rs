@@ -175,9 +175,10 @@ impl Model {
                 Outcome::Lost(Box::new(ledger))
             };
         }
-        if next.rev == ledger.rev + 1 && !full.rest.floating.contains(&number) {
+        let short = u16::try_from(number).expect("few documents");
+        if next.rev == ledger.rev + 1 && !full.rest.floating.contains(&short) {
             match full.rest.floating.iter_mut().find(|place| **place == 0) {
-                Some(place) => *place = number,
+                Some(place) => *place = short,
                 None => self.overflow += 1,
             }
             full.rest.floating.sort_unstable_by(|a, b| b.cmp(a));

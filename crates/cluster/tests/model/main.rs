@@ -9,7 +9,6 @@
 )]
 
 mod bounds;
-mod deep;
 mod exhaustive;
 mod eyes;
 mod flow;

@@ -110,7 +110,7 @@ impl Model {
             }
         }
         let floating = full.rest.floating.iter().filter(|number| **number != 0);
-        steps.extend(floating.map(|number| Step::Land(*number)));
+        steps.extend(floating.map(|number| Step::Land((*number).into())));
         if rev <= self.bounds.revs {
             steps.push(Step::OthersWrite);
         }
@@ -173,7 +173,7 @@ impl Model {
             return false;
         }
         let floating = full.rest.floating.iter().filter(|number| **number != 0);
-        let mut floating = floating.map(|number| self.tables.documents.get(*number));
+        let mut floating = floating.map(|number| self.tables.documents.get((*number).into()));
         let ledger = self.tables.documents.get(full.rest.ledger);
         if ledger.primary != *name {
             return floating.all(|next| next.primary != *name);

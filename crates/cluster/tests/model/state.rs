@@ -8,7 +8,7 @@ pub(crate) const NODES: usize = 3;
 /// Most writes.
 pub(crate) const WRITES: usize = 4;
 /// Most swaps without an answer at a time.
-pub(crate) const FLOATING: usize = 3;
+pub(crate) const FLOATING: usize = 6;
 
 /// Transactions in order; each is `16 * number of its first server + its own number`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -213,7 +213,7 @@ pub(crate) struct Rest {
     /// The ledger before its last change; only for the mutation that reads it.
     pub(crate) before: u32,
     /// Swaps without an answer that may still land, by number; 0: none.
-    pub(crate) floating: [u32; FLOATING],
+    pub(crate) floating: [u16; FLOATING],
     /// One bit for each write whose client was told that it is done.
     pub(crate) acked: u8,
     pub(crate) writes: u8,

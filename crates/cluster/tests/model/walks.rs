@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bounds::{Bounds, Start};
+use crate::exhaustive::is_deep;
 use crate::model::Model;
 use crate::search;
 use crate::told;
@@ -19,24 +20,25 @@ const LARGE: Bounds = Bounds {
     start: Start::Protected,
 };
 
-/// How many walks, how long each, and after what time no further one is begun.
-pub(crate) fn hold(walks: u64, length: usize, limit: Duration) {
-    for (at, start) in [Start::Protected, Start::Half, Start::Alone]
-        .into_iter()
-        .enumerate()
-    {
+/// Steps of one walk.
+const LENGTH: usize = 120;
+
+#[test]
+fn random_walks_hold() {
+    let (walks, limit) = if is_deep() {
+        (10_000_000, Duration::from_mins(1))
+    } else {
+        (200, Duration::from_mins(5))
+    };
+    let starts = [Start::Protected, Start::Half, Start::Alone];
+    for (at, start) in starts.into_iter().enumerate() {
         let bounds = Bounds { start, ..LARGE };
         let seeds = at as u64 * walks..(at as u64 + 1) * walks;
         let make = || Model::new(bounds, None);
-        let (found, mut model) = search::walk(make, seeds, length, limit);
+        let (found, mut model) = search::walk(make, seeds, LENGTH, limit);
         told::figures("walks", &bounds, &found);
         if let Some(counterexample) = &found.counterexample {
             panic!("{}", told::path(&mut model, counterexample));
         }
     }
-}
-
-#[test]
-fn random_walks_hold() {
-    hold(200, 120, Duration::from_mins(1));
 }
