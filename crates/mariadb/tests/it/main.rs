@@ -15,6 +15,7 @@ mod drift;
 mod events;
 mod fixture;
 mod health;
+mod kept;
 mod load;
 mod process;
 mod pulse;
