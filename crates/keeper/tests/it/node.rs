@@ -208,6 +208,15 @@ impl Node {
         value.unwrap_or_default()
     }
 
+    /// Waits until the statement gives this value.
+    pub(crate) async fn until_value(&self, statement: &str, wanted: &str) {
+        let start = Instant::now();
+        while self.value(statement).await != wanted {
+            assert!(start.elapsed() < LIMIT, "{:?}", self.view().server);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(crate) async fn write(&self, statement: &str) {
         let mut sql = self.server.sql(LIMIT).await.unwrap();
         sql.run("test", statement, LIMIT).await.unwrap();
@@ -273,6 +282,9 @@ pub(crate) async fn shop() -> (Node, Node) {
     alpha
         .write("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")
         .await;
+    // In sync is received, not applied.
+    let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'";
+    bravo.until_value(tables, "1").await;
     (alpha, bravo)
 }
 
