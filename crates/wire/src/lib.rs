@@ -12,5 +12,6 @@ pub mod native;
 pub mod packet;
 pub mod proxy;
 pub mod reply;
+mod scanner;
 pub mod statement;
 pub mod walk;

@@ -1,10 +1,14 @@
 //! One client's life between login and farewell, without IO: fed with bytes of both sides, it says what goes where.
 //!
-//! `mod.rs` the machine's fields and questions · `request.rs` bytes of the client · `answer.rs` bytes of the server ·
-//! `loss.rs` what a broken connection means · `state.rs` what a new connection needs · `prepared.rs` statements.
+//! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them ·
+//! `launch.rs` a command goes to the server · `answer.rs` bytes of the server · `loss.rs` what a broken connection means ·
+//! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with.
 
 mod answer;
+mod intake;
+mod launch;
 mod loss;
+mod parameter_types;
 mod prepared;
 mod request;
 mod state;
@@ -19,7 +23,6 @@ use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
 use prepared::Statements;
 use request::Request;
-
 use state::State;
 
 /// Requests up to this size are kept while they run, so that they can run again.

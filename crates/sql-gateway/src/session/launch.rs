@@ -1,0 +1,106 @@
+//! A command goes to the server: prepared statements first get there what this server has not heard.
+
+use wire::command::{self, Shape, code};
+use wire::statement::Kind;
+
+use super::parameter_types::ParameterTypes;
+use super::{Phase, Session};
+use crate::fault::Fault;
+
+impl Session {
+    /// The statement goes to the server now: returns its bytes. The driver has a connection.
+    pub(crate) fn launch(&mut self) -> Result<&[u8], Fault> {
+        if self.moved_since_answer && self.statement.marks.has(wire::statement::Marks::LOOKS_BACK) {
+            return Err(Fault::LooksBack);
+        }
+        let runs = matches!(
+            self.command,
+            code::QUERY | code::STMT_EXECUTE | code::STMT_BULK_EXECUTE | code::STMT_FETCH
+        );
+        if runs
+            && std::mem::take(&mut self.lost_transaction)
+            && self.statement.kind != Kind::Rollback
+        {
+            return Err(Fault::TransactionLost);
+        }
+        self.refused = None;
+        let uses_id = matches!(
+            self.command,
+            code::STMT_EXECUTE
+                | code::STMT_BULK_EXECUTE
+                | code::STMT_FETCH
+                | code::STMT_SEND_LONG_DATA
+        );
+        if uses_id && !self.statements.is_here(self.statement_ref) {
+            return self.launch_prepare();
+        }
+        if uses_id || matches!(self.command, code::STMT_RESET | code::STMT_CLOSE) {
+            self.address_statement()?;
+        }
+        let shape = command::shape(self.command).unwrap_or(Shape::Simple);
+        self.walker = wire::walk::Walker::new(shape, self.deprecate_eof);
+        self.sent = true;
+        self.phase = Phase::Flight;
+        Ok(self.request.packet())
+    }
+
+    /// After a launch: commands without an answer are over when their bytes are.
+    pub(crate) fn unanswered_ends(&mut self) {
+        if self.phase == Phase::Flight && self.request.is_whole() && self.walker.done() {
+            self.finish();
+        }
+    }
+
+    fn launch_prepare(&mut self) -> Result<&[u8], Fault> {
+        let id = self.statement_ref;
+        let prepared = self.statements.get(id)?;
+        let text = prepared
+            .text
+            .as_deref()
+            .ok_or(Fault::StatementLost("the text"))?;
+        let mut payload = Vec::with_capacity(1 + text.len());
+        payload.push(code::STMT_PREPARE);
+        payload.extend_from_slice(text);
+        self.to_server
+            .extend_from_slice(&wire::packet::packet(0, &payload));
+        self.walker = wire::walk::Walker::new(Shape::Prepare, self.deprecate_eof);
+        self.phase = Phase::Preparing;
+        Ok(&[])
+    }
+
+    /// Puts the server's id into the request, and the parameter types when this server has not heard them.
+    fn address_statement(&mut self) -> Result<(), Fault> {
+        let id = self.statement_ref;
+        let kept = self.request.is_kept();
+        let prepared = self.statements.get(id)?;
+        let server_id = prepared.server_id.to_le_bytes();
+        match self.command {
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                let payload = self.request.payload();
+                if let Some(place) =
+                    ParameterTypes::find(self.command, payload, prepared.parameters)
+                {
+                    if place.bound {
+                        prepared.types = payload
+                            .get(place.at..place.at + place.length)
+                            .map(Into::into);
+                        prepared.types_known = true;
+                    } else if !prepared.types_known && prepared.types.is_some() {
+                        if !kept {
+                            return Err(Fault::StatementLost("the parameter types"));
+                        }
+                        let types = prepared.types.clone().unwrap_or_default();
+                        prepared.types_known = true;
+                        let with_types = place.insert(payload, &types);
+                        self.request.replace(&with_types);
+                    }
+                }
+            }
+            code::STMT_SEND_LONG_DATA => prepared.long_data = true,
+            code::STMT_CLOSE => self.statements.remove(id),
+            _ => {}
+        }
+        self.request.patch(1, &server_id);
+        Ok(())
+    }
+}
