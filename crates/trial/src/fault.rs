@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::{Cluster, Error, Node, Result, namespace::Network, process};
+use crate::{Cluster, Error, Node, Result, disk::Disk, namespace::Network, process};
 
 /// How long a signalled process may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -33,6 +33,14 @@ pub enum Fault {
     PullCable,
     /// Packets vanish both ways while the carrier stays. Needs namespaces.
     Silence,
+    /// Its disk stands still: what writes to it waits. Needs disks.
+    HangDisk,
+    /// Its disk has not one block left. Needs disks.
+    FillDisk,
+    /// Its disk turns read-only, as after an error. Healed by a repair and a reboot. Needs disks.
+    FailDisk,
+    /// It vanishes, and what was not yet on its disk is lost; another boot id follows. Needs disks.
+    LosePower,
 }
 
 /// A fault that was done.
@@ -76,6 +84,10 @@ impl Cluster {
             Fault::FreezeNode => freeze(target, Node::pids)?,
             Fault::PullCable => self.on_network(|network| network.set_plugged(node, false))?,
             Fault::Silence => self.on_network(|network| network.set_silent(node, true))?,
+            Fault::HangDisk => target.on_disk(Disk::freeze)?,
+            Fault::FillDisk => target.on_disk(Disk::fill)?,
+            Fault::FailDisk => target.on_disk(Disk::fail)?,
+            Fault::LosePower => self.lose_power(target)?,
         }
         tracing::info!(node, ?fault, "fault injected");
         Ok(Injected {
@@ -107,6 +119,16 @@ impl Cluster {
             }
             Fault::PullCable => self.on_network(|network| network.set_plugged(&done.node, true))?,
             Fault::Silence => self.on_network(|network| network.set_silent(&done.node, false))?,
+            Fault::HangDisk => node.on_disk(|disk| {
+                disk.thaw();
+                Ok(())
+            })?,
+            Fault::FillDisk => node.on_disk(Disk::empty)?,
+            Fault::FailDisk => {
+                self.lose_power(node)?;
+                self.restore_power(node)?;
+            }
+            Fault::LosePower => self.restore_power(node)?,
         }
         Ok(at)
     }
@@ -136,7 +158,7 @@ impl Cluster {
         })
     }
 
-    fn on_network<T>(&self, act: impl FnOnce(&Network) -> Result<T>) -> Result<T> {
+    pub(crate) fn on_network<T>(&self, act: impl FnOnce(&Network) -> Result<T>) -> Result<T> {
         let network = self
             .estate
             .network
@@ -175,7 +197,7 @@ fn end_node(node: &Node) -> Result<()> {
 
 /// Stops all that `find` finds, until a look finds nothing unstopped: a process may have been
 /// forking while the first round went by.
-fn freeze(node: &Node, find: impl Fn(&Node) -> Vec<i32>) -> Result<()> {
+pub(crate) fn freeze(node: &Node, find: impl Fn(&Node) -> Vec<i32>) -> Result<()> {
     let until = Instant::now() + STOP_LIMIT;
     loop {
         let mut pids = find(node);

@@ -13,6 +13,7 @@
 
 mod check;
 mod cluster;
+mod disk;
 mod error;
 mod fault;
 mod interrupt;
@@ -20,12 +21,17 @@ mod layout;
 mod load;
 mod namespace;
 mod node;
+mod one_way;
+mod power;
 mod process;
+mod session;
 mod settings;
 mod status;
+mod terminate;
 
 pub use check::{Database, Image, Limits, Verdict, Violation, examine, judge};
 pub use cluster::{Builder, Cluster};
+pub use disk::Holds;
 pub use error::Error;
 pub use fault::{Fault, Injected};
 pub use interrupt::end_on_interrupt;
@@ -34,6 +40,7 @@ pub use load::{
     Account, Gap, Gateway, History, Kind, Live, Load, Operation, Outcome, Plan, SCHEMA, prepare,
 };
 pub use node::Node;
+pub use session::Session;
 pub use status::{Change, DatabaseStatus, Ledger, NodeStatus, Status};
 
 /// What everything here that can fail returns.

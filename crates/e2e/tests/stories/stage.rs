@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use tokio::sync::Mutex;
-use trial::{Builder, Cluster, Fault, Injected, Layout, Limits, Load, Outcome, Plan, Status};
+use trial::{Account, Builder, Cluster, Fault, Injected, Layout, Limits, Load, Outcome, Plan, Status};
 
 /// Whole clusters do not run beside each other.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -72,6 +72,8 @@ impl Measured {
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     pub(crate) load: Load,
+    /// Who the load is.
+    pub(crate) account: Account,
     /// The primary at the beginning.
     pub(crate) primary: String,
     /// The other data nodes at the beginning.
@@ -102,6 +104,7 @@ impl Stage {
         let stage = Self {
             cluster,
             load,
+            account,
             primary,
             replicas,
         };
