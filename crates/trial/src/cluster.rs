@@ -41,8 +41,15 @@ impl Estate {
     /// Kills every process of every node, then removes the network. Safe to call twice.
     pub(crate) fn end_now(&self) {
         for node in &self.nodes {
+            // Why first: what waits for a frozen disk cannot even be killed.
+            if let Some(disk) = &*node.disk() {
+                disk.thaw();
+            }
             match node.kill(Node::pids) {
-                Ok(()) => process::unmark_dir(&node.dir),
+                Ok(()) => {
+                    node.disk().take();
+                    process::unmark_dir(&node.dir);
+                }
                 Err(error) => tracing::error!(%error, "a node could not be ended"),
             }
             node.reap();

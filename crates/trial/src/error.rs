@@ -69,6 +69,9 @@ pub enum Error {
     /// The fault works on cables, and loopback has none.
     #[error("loopback has no cable to pull: this needs network namespaces")]
     NoCable,
+    /// The fault works on a disk of the node's own.
+    #[error("`{0}` has no disk of its own to break")]
+    NoDisk(String),
     /// The process that the fault is for is not there.
     #[error("`{node}` has no running {what}")]
     NotRunning {

@@ -16,9 +16,11 @@ use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    Database, Error, Gateway, Place, Result, Status,
+    Database, Error, Gateway, Holds, Place, Result, Status,
+    disk::{self, Disk},
     layout::Ports,
     load::Account,
+    power,
     process::{self, Identity, MARK},
 };
 
@@ -39,6 +41,8 @@ pub struct Node {
     pub(crate) witness: bool,
     pub(crate) identity: Identity,
     pub(crate) agent: Mutex<Option<Child>>,
+    pub(crate) holds: Option<Holds>,
+    pub(crate) disk: Mutex<Option<Disk>>,
 }
 
 impl Node {
@@ -75,11 +79,19 @@ impl Node {
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.dir.join("data")
+        match self.holds {
+            Some(Holds::Everything) => disk::point(&self.dir).join("data"),
+            Some(Holds::Database) | None => self.dir.join("data"),
+        }
     }
 
-    pub(crate) fn database_dir(&self) -> PathBuf {
-        self.dir.join("db")
+    /// Where its database's files are.
+    pub fn database_dir(&self) -> PathBuf {
+        match self.holds {
+            // Why below it: a clone is made beside the directory.
+            Some(_) => disk::point(&self.dir).join("db"),
+            None => self.dir.join("db"),
+        }
     }
 
     /// Where its SQL gateway listens, seen from its own place.
@@ -114,7 +126,18 @@ impl Node {
 
     /// The program with this node's configuration, in this node's place.
     pub(crate) fn program(&self) -> Command {
-        let mut command = self.place.command(&self.binary);
+        self.configured(self.place.command(&self.binary))
+    }
+
+    /// The same, which sees the node's boot id: what starts servers.
+    fn booted_program(&self) -> Command {
+        if self.holds.is_none() {
+            return self.program();
+        }
+        self.configured(power::command(&self.place, &self.dir, &self.binary))
+    }
+
+    fn configured(&self, mut command: Command) -> Command {
         command
             .arg("--config")
             .arg(self.config())
@@ -225,7 +248,7 @@ impl Node {
         let copy = log.try_clone().map_err(Error::file("open", &path))?;
         // Why a group of its own: Ctrl-C at the terminal is for us, and we end it in order.
         let child = self
-            .program()
+            .booted_program()
             .arg("run")
             .stdin(Stdio::null())
             .stdout(log)
@@ -252,6 +275,10 @@ impl Node {
             Ok(None) => i32::try_from(child.id()).ok(),
             _ => None,
         }
+    }
+
+    pub(crate) fn disk(&self) -> MutexGuard<'_, Option<Disk>> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn agent(&self) -> MutexGuard<'_, Option<Child>> {

@@ -190,6 +190,11 @@ pub(crate) fn sweep() {
     }
 }
 
+/// This directory of a node was left behind: it has a mark, and the owner that it names has ended.
+pub(crate) fn is_left_behind(dir: &Path) -> bool {
+    fs::read_to_string(dir.join(MARK_FILE)).is_ok_and(|mark| is_orphan(&mark))
+}
+
 /// The owner that the mark names has ended.
 fn is_orphan(mark: &str) -> bool {
     let mut parts = mark.split('/').next().unwrap_or("").split('.');

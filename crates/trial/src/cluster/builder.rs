@@ -12,10 +12,12 @@ use std::{
 };
 
 use crate::{
-    Cluster, Error, Layout, Node, Place, Result,
+    Cluster, Error, Holds, Layout, Node, Place, Result,
     cluster::Estate,
+    disk::{self, Disk},
     layout::Ports,
     namespace::{self, Network},
+    power,
     process::{self, Identity},
 };
 
@@ -33,6 +35,7 @@ pub struct Builder {
     spare_nodes: usize,
     witness: bool,
     layout: Layout,
+    disks: Option<(u64, Holds)>,
 }
 
 impl Builder {
@@ -45,6 +48,7 @@ impl Builder {
             spare_nodes: 0,
             witness: true,
             layout: Layout::Loopback,
+            disks: None,
         }
     }
 
@@ -76,6 +80,14 @@ impl Builder {
         self
     }
 
+    /// Each data node has a disk of its own, of so many MiB (256 is little, 400 enough for a
+    /// clone of small data), that can hang, fail and be full, and a boot id of its own. Needs root.
+    #[must_use]
+    pub fn disks(mut self, mib: u64, holds: Holds) -> Self {
+        self.disks = Some((mib, holds));
+        self
+    }
+
     /// Sweeps what dead trials left, makes directories and network, starts nothing.
     ///
     /// # Errors
@@ -84,6 +96,9 @@ impl Builder {
         process::sweep();
         if self.layout == Layout::Namespaces {
             namespace::sweep();
+        }
+        if self.disks.is_some() {
+            disk::sweep();
         }
         make_dir(&self.dir)?;
         let dir = fs::canonicalize(&self.dir).map_err(Error::file("find", &self.dir))?;
@@ -102,6 +117,11 @@ impl Builder {
             node.identity.mark = format!("{mark}/{name}");
             let marked = process::mark_dir(&node.dir, &node.identity.mark);
             marked.map_err(Error::file("mark", &node.dir))?;
+            if let (Some((mib, holds)), false) = (self.disks, witness) {
+                power::boot(&node.dir)?;
+                node.disk = Mutex::new(Some(Disk::make(&node.dir, mib)?));
+                node.holds = Some(holds);
+            }
             if let Some(network) = &mut network {
                 node.place = Place::Namespace(network.add(name, node.address)?);
             }
@@ -136,6 +156,8 @@ impl Builder {
                 dir: dir.display().to_string(),
             },
             agent: Mutex::new(None),
+            holds: None,
+            disk: Mutex::new(None),
             dir,
         })
     }
