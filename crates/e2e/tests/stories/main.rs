@@ -10,15 +10,28 @@
 )]
 
 mod agent_killed;
+mod apply_held;
 mod both_lost;
+mod by_hand;
 mod cable_pulled;
 mod chaos;
 mod cut_between;
+mod disk_failed;
+mod disk_full;
+mod disk_hung;
+mod logs_purged;
 mod node_joins;
 mod node_killed;
+mod one_way;
+mod power_lost;
+mod relay_trap;
+mod second_failure;
 mod server_frozen;
 mod server_killed;
+mod server_terminated;
 mod stage;
 mod survivor_lost;
 mod switchover;
+mod switchover_twice;
+mod too_many_connections;
 mod witness_lost;

@@ -12,7 +12,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use tokio::sync::Mutex;
-use trial::{Account, Builder, Cluster, Fault, Injected, Layout, Limits, Load, Outcome, Plan, Status};
+use trial::{
+    Account, Builder, Cluster, Fault, Holds, Injected, Layout, Limits, Load, Outcome, Plan, Status,
+};
 
 /// Whole clusters do not run beside each other.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -27,10 +29,13 @@ const FLOW: u64 = 20;
 const PLAN: Plan = Plan {
     writers: 3,
     readers: 1,
+    lists: 2,
     rate: 20,
     deadline: Duration::from_secs(25),
     connect: Duration::from_secs(25),
 };
+/// Room for the load and for a clone beside it.
+const DISK_MIB: u64 = 400;
 /// Lines of each log that a failed story shows.
 const TAIL: usize = 60;
 
@@ -81,15 +86,18 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    async fn set(shape: Shape, dir: &Path) -> Result<Self> {
+    async fn set(shape: Shape, disks: Option<Holds>, dir: &Path) -> Result<Self> {
         let (data_nodes, spare, witness) = match shape {
             Shape::TwoAndWitness => (2, 0, true),
             Shape::TwoWitnessAndSpare => (2, 1, true),
             Shape::Three => (3, 0, false),
         };
-        let builder = Builder::new(program()?, dir)
+        let mut builder = Builder::new(program()?, dir)
             .data_nodes(data_nodes)
             .spare_nodes(spare);
+        if let Some(holds) = disks {
+            builder = builder.disks(DISK_MIB, holds);
+        }
         let cluster = builder.witness(witness).layout(layout()).start().await?;
         cluster.wait_settled(LIMIT).await?;
         let primary = cluster.primary().await?;
@@ -118,6 +126,23 @@ impl Stage {
     /// All data nodes of the beginning.
     pub(crate) fn everyone(&self) -> Vec<String> {
         [std::slice::from_ref(&self.primary), &self.replicas].concat()
+    }
+
+    /// The data nodes of the beginning without this one.
+    pub(crate) fn all_but(&self, node: &str) -> Vec<String> {
+        let everyone = self.everyone().into_iter();
+        everyone.filter(|name| name != node).collect()
+    }
+
+    /// Waits until there is a primary and this node is not in sync with it.
+    pub(crate) async fn out_of_sync(&self, node: &str) -> Result<()> {
+        let is_out = |status: &Status| {
+            status.primary.is_some() && status.in_sync.iter().all(|member| member != node)
+        };
+        self.cluster
+            .wait_until("it is not in sync", LIMIT, is_out)
+            .await?;
+        Ok(())
     }
 
     /// Every one of these gateways acknowledges more writes.
@@ -209,12 +234,35 @@ pub(crate) async fn tell(
     shape: Shape,
     play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
 ) {
+    tell_of(name, shape, None, play).await;
+}
+
+/// The same where each data node has a small disk of its own, which needs root: without it says so.
+pub(crate) async fn tell_on_disks(
+    name: &str,
+    shape: Shape,
+    holds: Holds,
+    play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
+) {
+    if has_cables() {
+        tell_of(name, shape, Some(holds), play).await;
+    } else {
+        println!("story {name}: skipped, mounting small disks needs root");
+    }
+}
+
+async fn tell_of(
+    name: &str,
+    shape: Shape,
+    disks: Option<Holds>,
+    play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
+) {
     let _alone = ALONE.lock().await;
     trial::end_on_interrupt();
     let made = tempfile::Builder::new().prefix("story-").tempdir();
     let dir = made.unwrap_or_else(|error| panic!("story {name}: make a directory: {error}"));
     let told = async {
-        let stage = Stage::set(shape, dir.path()).await?;
+        let stage = Stage::set(shape, disks, dir.path()).await?;
         let measured = play(&stage).await?;
         stage.close(measured).await
     }
