@@ -12,7 +12,7 @@ use peer::tunnel::{Admissions, Hello, Mode as TunnelMode, Upstream, UpstreamTarg
 use crate::clone::{self, Progress};
 use crate::scribe::Scribe;
 use crate::store::Store;
-use crate::{Error, Result, tail};
+use crate::{Error, Result, own_writes, tail};
 
 /// A statement that changes a role; all but the first are quick on a healthy server.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
@@ -116,7 +116,13 @@ impl Actor {
                 self.close_upstream().await?;
                 let position = server.stop_receiving(STATEMENT_LIMIT).await?;
                 let status = server.status(STATEMENT_LIMIT).await?;
-                Ok(Outcome::At(position.joined(&status.current)))
+                // Why not always `current`: on a replica it also counts what somebody wrote there by hand.
+                let held = if status.source.is_some() {
+                    &status.applied
+                } else {
+                    &status.current
+                };
+                Ok(Outcome::At(position.joined(held)))
             }
             Action::Follow(source) => self.follow(server, view, source).await,
             Action::SaveTail(cut) => {
@@ -232,7 +238,7 @@ impl Actor {
             addr,
             hello,
         };
-        let id = server_id(server.settings().server_id, epoch);
+        let id = own_writes::server_id(server.settings().server_id, epoch);
         server.take_server_id(id, STATEMENT_LIMIT).await?;
         let set = upstream.set(Some(target)).await;
         set.map_err(|error| Error::Refused(error.to_string()))?;
@@ -252,13 +258,6 @@ impl Actor {
         }
         Ok(Outcome::Done)
     }
-}
-
-/// The server id of a node that follows in `epoch`: another one than it has ever written under, or it
-/// would pass over its own earlier transactions. Node numbers are below 256.
-fn server_id(number: u32, epoch: u64) -> u32 {
-    const EPOCHS: u64 = 1 << 23;
-    number + 256 * u32::try_from(epoch % EPOCHS).unwrap_or(0)
 }
 
 fn address_of(view: &View, node: &NodeName) -> Result<SocketAddr> {

@@ -23,6 +23,7 @@ mod journal;
 mod keeper;
 mod lag;
 mod observe;
+mod own_writes;
 mod parts;
 mod picture;
 mod request;

@@ -3,6 +3,9 @@
 use cluster::{Applying, Epoch, Health, Millis, Mode, Position, Running, Source};
 use mariadb::{Apply, Receiving as Thread, Status};
 use peer::tunnel::{Mode as TunnelMode, UpstreamState};
+use wire::gtid::Gtid;
+
+use crate::own_writes::OwnWrites;
 
 /// Error 1236: the source does not have, or no longer has, what this replica asks for.
 const SOURCE_REFUSED: u32 = 1236;
@@ -11,6 +14,9 @@ const SOURCE_REFUSED: u32 = 1236;
 #[derive(Default)]
 pub(crate) struct Observer {
     waiting: Option<(Millis, Position)>,
+    own_writes: OwnWrites,
+    /// What of them the log has been told.
+    told: Option<Gtid>,
 }
 
 /// What is known besides the server's own words.
@@ -21,6 +27,8 @@ pub(crate) struct Beside {
     pub(crate) upstream: Option<UpstreamState>,
     pub(crate) lag_ms: Option<Millis>,
     pub(crate) long_ddl: bool,
+    pub(crate) number: u32,
+    pub(crate) followed: Epoch,
 }
 
 impl Observer {
@@ -50,17 +58,20 @@ impl Observer {
             Thread::Connecting => cluster::Receiving::Connecting,
             Thread::Running => cluster::Receiving::Streaming,
         };
-        let applying = match &status.apply {
-            Apply::Stopped => Applying::Stopped,
-            Apply::Running => Applying::Running,
-            Apply::Failed(failure) => {
+        let own = self.own_writes(status, &beside);
+        let applying = match (own, &status.apply) {
+            (Some(why), _) => Applying::Failed(why),
+            (None, Apply::Stopped) => Applying::Stopped,
+            (None, Apply::Running) => Applying::Running,
+            (None, Apply::Failed(failure)) => {
                 Applying::Failed(format!("{} (error {})", failure.text, failure.code))
             }
         };
         Running {
             health: beside.health,
             read_only: status.is_read_only,
-            semi_sync: status.semi_sync_primary,
+            // Why not the switch alone on a primary: it may be on and have given up waiting.
+            semi_sync: status.semi_sync_primary && (is_replica || status.semi_sync_primary_active),
             waiting_ms: self.waiting(beside.now, status),
             written,
             applied,
@@ -74,6 +85,19 @@ impl Observer {
             lag_ms: beside.lag_ms,
             long_ddl: beside.long_ddl,
         }
+    }
+
+    /// What makes this node one that must not count, if it holds writes of its own.
+    fn own_writes(&mut self, status: &Status, beside: &Beside) -> Option<String> {
+        let own = self.own_writes.look(status, beside.number, beside.followed);
+        if let Some(id) = own.filter(|_| own != self.told) {
+            tracing::warn!(
+                transaction = %id,
+                "somebody has written on this replica: nobody else has that, so it will be saved and the data replaced"
+            );
+        }
+        self.told = own;
+        own.map(|id| format!("it holds writes of its own, made by hand, up to {id}"))
     }
 
     /// For how long commits have waited without any getting through.

@@ -176,6 +176,8 @@ impl Slot {
                 .lag
                 .of(view.now, &status.applied.joined(&status.binlog)),
             long_ddl,
+            number: server.settings().server_id,
+            followed: view.followed,
         }
     }
 

@@ -54,6 +54,27 @@ pub(crate) fn told(tail: &TailSummary) {
     );
 }
 
+/// What people are told while saved transactions lie in their directory: until they have looked and taken them away.
+pub(crate) fn kept(server: &Server) -> Option<String> {
+    let dir = server.saved_tails_dir();
+    let files = std::fs::read_dir(&dir).ok()?.flatten();
+    let newest = files
+        .filter(|file| {
+            !file
+                .path()
+                .extension()
+                .is_some_and(|ending| ending == "new")
+        })
+        .map(|file| file.file_name())
+        .max()?;
+    let newest = dir.join(newest);
+    Some(format!(
+        "transactions that the cluster does not have are saved in {}: look whether they matter, put them back on the \
+         primary or not, and remove the file",
+        newest.display()
+    ))
+}
+
 /// The name of a file for what this node alone holds.
 pub(crate) fn name(view: &View, ending: &str) -> String {
     format!("{}-epoch-{}.{ending}", view.wall, view.followed)

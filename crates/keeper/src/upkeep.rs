@@ -7,12 +7,13 @@ use std::time::Duration;
 use mariadb::{Remedy, Server};
 use tokio::sync::watch;
 
-use crate::Picture;
+use crate::{Picture, tail};
 
-const PACE: Duration = Duration::from_secs(10);
+/// Settings are compared so often: what is acknowledged under a wrong one may be lost with the server.
+const PACE: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(5);
-/// Accounts are looked through at every so many rounds.
-const ACCOUNTS_EVERY: u32 = 30;
+/// Everything else is looked at every so many rounds.
+const REST_EVERY: u32 = 10;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,50 +30,67 @@ pub(crate) async fn run(
     picture: watch::Receiver<Arc<Picture>>,
     found: watch::Sender<Found>,
 ) {
-    let mut privileged = Vec::new();
+    let mut now = Found::default();
+    let mut lasting = Vec::new();
     for round in 0_u32.. {
         tokio::time::sleep(PACE).await;
-        let (healthy, serving, in_sync) = {
-            let picture = picture.borrow();
-            let running = picture.view.server.running();
-            let document = picture.view.document.as_ref();
-            (
-                running.is_some_and(|running| running.health.is_ok()),
-                picture.view.serving().is_some(),
-                document.is_some_and(|document| {
-                    document.vouches(&picture.view.me, picture.view.stamp())
-                }),
-            )
-        };
-        if !healthy {
+        let about = About::of(&picture.borrow());
+        if !about.healthy {
             continue;
         }
-        if in_sync {
-            forget_old_copies(&server).await;
-        }
-        if round % ACCOUNTS_EVERY == 0 {
-            match server.privileged_accounts().await {
-                Ok(accounts) => privileged = accounts,
-                Err(error) => tracing::debug!(%error, "accounts could not be looked through"),
+        now.warnings = drifted(&server).await;
+        if round % REST_EVERY == 0 {
+            if about.in_sync {
+                forget_old_copies(&server).await;
             }
+            lasting = strong_accounts(&server).await.unwrap_or(lasting);
+            now.disabled_events = if about.serving {
+                server.disabled_events(LIMIT).await.unwrap_or_default()
+            } else {
+                Vec::new()
+            };
         }
-        let mut disabled_events = Vec::new();
-        if serving {
-            disabled_events = server.disabled_events(LIMIT).await.unwrap_or_default();
-        }
-        let mut told = drifted(&server).await;
-        told.extend(privileged.iter().map(|account| {
-            format!("account {account} may write on a replica: revoke READ ONLY ADMIN and SUPER")
-        }));
-        let now = Found {
-            warnings: told,
-            disabled_events,
-        };
+        now.warnings.extend(lasting.iter().cloned());
+        now.warnings.extend(tail::kept(&server));
         found.send_if_modified(|old| {
             let differs = *old != now;
-            *old = now;
+            now.clone_into(old);
             differs
         });
+    }
+}
+
+/// What the keeper believes of this node.
+struct About {
+    healthy: bool,
+    serving: bool,
+    in_sync: bool,
+}
+
+impl About {
+    fn of(picture: &Picture) -> Self {
+        let view = &picture.view;
+        let running = view.server.running();
+        let document = view.document.as_ref();
+        Self {
+            healthy: running.is_some_and(|running| running.health.is_ok()),
+            serving: view.serving().is_some(),
+            in_sync: document.is_some_and(|document| document.vouches(&view.me, view.stamp())),
+        }
+    }
+}
+
+/// `None` when they could not be looked through.
+async fn strong_accounts(server: &Server) -> Option<Vec<String>> {
+    let tell = |account: &String| {
+        format!("account {account} may write on a replica: revoke READ ONLY ADMIN and SUPER")
+    };
+    match server.privileged_accounts().await {
+        Ok(accounts) => Some(accounts.iter().map(tell).collect()),
+        Err(error) => {
+            tracing::debug!(%error, "accounts could not be looked through");
+            None
+        }
     }
 }
 

@@ -86,7 +86,11 @@ impl Server {
         let status = self.status(limit).await?;
         let on = to == SemiSync::On;
         if status.semi_sync_primary == on {
-            return Ok(());
+            return if on && !status.semi_sync_primary_active {
+                self.wake_semi_sync(limit).await
+            } else {
+                Ok(())
+            };
         }
         match to {
             SemiSync::On if status.source.is_some() => return Err(Error::IsReplica),
@@ -107,6 +111,16 @@ impl Server {
         let value = if on { "ON" } else { "OFF" };
         let set = format!("SET GLOBAL rpl_semi_sync_master_enabled={value}");
         self.act("switch semi-sync", &set, limit).await
+    }
+
+    /// A switch that is on and does nothing: with a timeout or without `wait_no_slave`, set by hand, the server has given
+    /// up waiting. It stays so when they are set back, and setting it to ON again does nothing (seen on 10.11.19). No
+    /// commit waits then, so that switching it off tells nobody OK.
+    async fn wake_semi_sync(&self, limit: Duration) -> Result<()> {
+        let wake =
+            "SET GLOBAL rpl_semi_sync_master_enabled=OFF; SET GLOBAL rpl_semi_sync_master_enabled=ON";
+        self.enforce().await?;
+        self.act("switch semi-sync on again", wake, limit).await
     }
 
     /// Opens or closes the server for applications. Closing waits for the commits under way, so it blocks on

@@ -136,7 +136,9 @@ fn take_over(
     let promised = promises
         .iter()
         .all(|(node, promise)| **node != view.me || running.applied.covers(&promise.received));
-    if !running.is_drained() || !promised {
+    // Why also a failed apply: what stopped it may be transactions that only this node has.
+    let failed = matches!(running.applying, Applying::Failed(_));
+    if !running.is_drained() || !promised || failed {
         return drains(running);
     }
     let from = document.primary.clone();

@@ -102,6 +102,9 @@ fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
     }
     let mut actions = admission::plan(view, document);
     if running.replica_settings {
+        if !running.read_only {
+            actions.push(Action::Close);
+        }
         actions.push(Action::Promote);
     }
     let wanted = wants_semi_sync(view, document);
@@ -112,7 +115,14 @@ fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
         return open(view, document, running, actions);
     }
     if !actions.is_empty() {
-        return Decision::steps(actions, serves(document));
+        // Nothing but a hand switches semi-sync off on a primary that serves with members.
+        let by_hand = wanted && !running.semi_sync && !document.in_sync.is_empty();
+        let reason = if by_hand && view.memory.grow.is_none() {
+            Reason::SetsRight
+        } else {
+            serves(document)
+        };
+        return Decision::steps(actions, reason);
     }
     shrink::decide(view, document)
         .or_else(|| handover::decide(view, document, running))

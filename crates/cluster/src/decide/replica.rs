@@ -103,6 +103,9 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
     if running.salvage {
         return Decision::one(Action::Salvage, Reason::Salvages);
     }
+    if let Some(decision) = set_right(running) {
+        return decision;
+    }
     if let Some(decision) = failover::ordered(view, document, running) {
         return decision;
     }
@@ -120,6 +123,17 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
     failover::decide(view, document, running)
         .or_else(|| fence(view, document, running))
         .unwrap_or_else(|| follow(view, document, running))
+}
+
+/// What somebody changed by hand on a replica. Why before everything else: an open one takes writes that nobody
+/// else has, and one that waits for acknowledgements applies nothing any more and tells nobody.
+fn set_right(running: &Running) -> Option<Decision> {
+    let action = match (running.replica_settings, running.semi_sync) {
+        (true, true) => Action::SemiSync(false),
+        (true, false) if !running.read_only => Action::Close,
+        _ => return None,
+    };
+    Some(Decision::one(action, Reason::SetsRight))
 }
 
 /// Suspicion and waking.

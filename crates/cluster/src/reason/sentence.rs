@@ -182,6 +182,7 @@ impl Reason {
                 write!(f, "begins to follow {node}, primary of epoch {epoch}")
             }
             R::StartsAsReplica => f.write_str("starts its server as a replica"),
+            R::SetsRight => f.write_str("sets right what somebody changed on its server by hand"),
             R::Deposed { epoch } => write!(
                 f,
                 "was primary of epoch {epoch} and is not any more: ends its server hard"

@@ -103,3 +103,24 @@ async fn demote_when_no_commit_waits_then_the_position_is_the_end_of_the_binlog(
     let status = node.status().await;
     assert!(status.is_read_only && !status.semi_sync_primary && status.applied == end);
 }
+
+#[tokio::test]
+async fn semi_sync_when_it_gave_up_waiting_then_switching_it_on_makes_it_wait_again() {
+    let node = Node::new(1).await;
+    node.start().await;
+    let waits = async || node.server.status(LIMIT).await.unwrap();
+    let on = async || {
+        let switched = node.server.set_semi_sync_primary(SemiSync::On, LIMIT);
+        switched.await.unwrap();
+    };
+    on().await;
+    assert!(waits().await.semi_sync_primary_active);
+    node.run(
+        "SET GLOBAL read_only=0, GLOBAL rpl_semi_sync_master_timeout=1; CREATE DATABASE gave_up",
+    )
+    .await;
+    assert!(waits().await.semi_sync_primary && !waits().await.semi_sync_primary_active);
+    on().await;
+    assert!(waits().await.semi_sync_primary_active);
+    assert_eq!(node.server.drift().await.unwrap(), []);
+}

@@ -91,6 +91,16 @@ fn the_only_member_takes_over_when_all_is_applied() {
 }
 
 #[test]
+fn a_failed_apply_is_no_candidate_even_with_nothing_left_to_apply() {
+    let mut view = fenced(replica());
+    own(&mut view).applying = Applying::Failed("it holds writes of its own: 0-2-21".into());
+    let error = "it holds writes of its own: 0-2-21".to_owned();
+    check(&view, &[], &Reason::ApplyStopped { error });
+    own(&mut view).applying = Applying::Stopped;
+    check(&view, &[promotes(&view, &[])], &takes_over());
+}
+
+#[test]
 fn a_promise_counts_for_its_revision_and_ids_only() {
     let waits = || Reason::WaitsForPromises {
         of: vec![node("charlie")],

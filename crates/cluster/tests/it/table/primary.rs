@@ -129,6 +129,22 @@ fn a_new_primary_admits_promotes_waits_for_acknowledgements_and_opens() {
         Action::Open,
     ];
     check(&view, &steps, &Reason::Opens { epoch: 3 });
+    // Somebody has opened it by hand: it is closed while it stops being a replica.
+    own(&mut view).read_only = false;
+    let steps = [
+        admit("bravo", Mode::Sync),
+        Action::Close,
+        Action::Promote,
+        Action::SemiSync(true),
+    ];
+    check(&view, &steps, &Reason::SetsRight);
+}
+
+#[test]
+fn semi_sync_that_was_switched_off_by_hand_is_switched_on_again_and_said() {
+    let mut view = primary();
+    own(&mut view).semi_sync = false;
+    check(&view, &[Action::SemiSync(true)], &Reason::SetsRight);
 }
 
 #[test]

@@ -111,6 +111,31 @@ fn the_mark_is_cleared_once_it_replicates() {
 }
 
 #[test]
+fn what_was_changed_by_hand_on_a_replica_is_set_right_before_anything_else() {
+    for mut view in [replica(), outside(), still(replica())] {
+        own(&mut view).read_only = false;
+        check(&view, &[Action::Close], &Reason::SetsRight);
+        own(&mut view).semi_sync = true;
+        check(&view, &[Action::SemiSync(false)], &Reason::SetsRight);
+        // With semi-sync on and no settings of a replica it was primary.
+        own(&mut view).replica_settings = false;
+        own(&mut view).source = None;
+        own(&mut view).receiving = Receiving::Stopped;
+        let mode = view.document.as_ref().map(|d| d.in_sync.len());
+        let mode = if mode == Some(0) {
+            Mode::Async
+        } else {
+            Mode::Sync
+        };
+        check(
+            &view,
+            &[Action::Demote, Action::Follow(source(mode))],
+            &follows(),
+        );
+    }
+}
+
+#[test]
 fn a_relay_log_that_was_left_is_applied_first() {
     let mut view = still(replica());
     own(&mut view).salvage = true;
