@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::metadata::{self, Member};
-use crate::{dependencies, documents, packages, process, tidy};
+use crate::{dependencies, documents, metadata, packages, process, stories, tidy};
 
 struct Step {
     name: &'static str,
@@ -53,7 +52,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "stories",
         about: "whole clusters on real servers, broken on purpose",
-        run: stories,
+        run: stories::gate,
     },
     Step {
         name: "documents",
@@ -65,10 +64,7 @@ const STEPS: &[Step] = &[
 /// How many tests cargo's harness runs at a time.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// The crate whose tests are the stories.
-const STORIES: &str = "e2e";
-
-const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
 struct Outcome {
     name: &'static str,
@@ -171,7 +167,8 @@ fn conclude(steps: &[&Step], results: &[Outcome], total: Duration) -> Result<()>
     Ok(())
 }
 
-fn in_words(time: Duration) -> String {
+/// A time for people.
+pub(crate) fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     if seconds >= 60 {
         format!("{} min {} s", seconds / 60, seconds % 60)
@@ -217,49 +214,8 @@ fn test_threads(processors: usize) -> usize {
     processors.max(4)
 }
 
-fn stories() -> Result<()> {
-    let metadata = metadata::read()?;
-    let mut program = build(&["build", "--quiet", "--package", "mainstay", "--locked"])?;
-    process::run(&mut program, 20 * MINUTE)?;
-    let selected = select_stories(&metadata.members);
-    let mut compile = build(&["test", "--quiet", "--no-run", "--locked"])?;
-    process::run(compile.args(&selected), 20 * MINUTE)?;
-    let mut test = build(&["test", "--no-fail-fast", "--locked"])?;
-    test.args(&selected).args(["--", "--test-threads", "1"]);
-    test.env(
-        "MAINSTAY_BIN",
-        Path::new(&metadata.target_dir).join("debug/mainstay"),
-    );
-    process::run(&mut test, 40 * MINUTE)
-}
-
-/// The arguments that make cargo run the stories and nothing else.
-///
-/// Why: with `--package e2e` alone cargo would choose other features for shared libraries and
-/// build half of them a second time; selecting its test binaries by name avoids that.
-fn select_stories(members: &[Member]) -> Vec<String> {
-    let own: Vec<&String> = members
-        .iter()
-        .filter(|member| member.name == STORIES)
-        .flat_map(|member| &member.test_targets)
-        .collect();
-    let others = members.iter().filter(|member| member.name != STORIES);
-    let is_shared = others
-        .flat_map(|member| &member.test_targets)
-        .any(|name| own.contains(&name));
-    if own.is_empty() || is_shared {
-        return vec!["--package".to_owned(), STORIES.to_owned()];
-    }
-    let named = own
-        .into_iter()
-        .flat_map(|name| ["--test".to_owned(), name.clone()]);
-    std::iter::once("--workspace".to_owned())
-        .chain(named)
-        .collect()
-}
-
 /// A cargo command; on a cold tree without incremental data, which only a second build repays.
-fn build(arguments: &[&str]) -> Result<Command> {
+pub(crate) fn build(arguments: &[&str]) -> Result<Command> {
     let mut command = process::cargo(arguments);
     let metadata = metadata::read()?;
     let incremental = Path::new(&metadata.target_dir).join("debug/incremental");
@@ -320,26 +276,6 @@ mod tests {
         let error = conclude(&steps, &results, Duration::ZERO).unwrap_err();
         assert_eq!(error.to_string(), "failed: lints");
         assert!(conclude(&steps, &results[..1], Duration::ZERO).is_ok());
-    }
-
-    #[test]
-    fn select_stories_when_names_are_their_own_then_only_those_binaries() {
-        let member = |name: &str, tests: &[&str]| Member {
-            name: name.to_owned(),
-            test_targets: tests.iter().map(ToString::to_string).collect(),
-            ..Member::default()
-        };
-        let apart = [
-            member("e2e", &["failover", "rejoin"]),
-            member("peer", &["it"]),
-        ];
-        assert_eq!(
-            select_stories(&apart),
-            ["--workspace", "--test", "failover", "--test", "rejoin"]
-        );
-        let shared = [member("e2e", &["it"]), member("peer", &["it"])];
-        assert_eq!(select_stories(&shared), ["--package", "e2e"]);
-        assert_eq!(select_stories(&[member("e2e", &[])]), ["--package", "e2e"]);
     }
 
     #[test]

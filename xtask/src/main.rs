@@ -17,6 +17,8 @@ mod metadata;
 mod model;
 mod packages;
 mod process;
+mod proof;
+mod stories;
 mod tidy;
 
 use std::process::ExitCode;
@@ -26,6 +28,9 @@ usage: cargo xtask COMMAND
 
   test [--only STEP]... [--list]   everything that must hold before a change goes in
   demo [ARGS...]                   build, then `mainstay demo ARGS`: a whole cluster on this machine
+  stories [--all] [--long] [PART]  stories on real servers; all: in both layouts; long: the long variants too
+  chaos [--seed N] [--minutes M]   random misfortunes, everything checked; `--help` for more
+  bench failover [--times N]       the failover figures beside what is asked; `--help` for more
   model [--deep]                   the model check with its figures; deep: up to an hour
   fix                              formatting, machine-applicable lints, generated documents
   docs [--check]                   generate docs/reference from the program, or only compare
@@ -40,6 +45,9 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => gate::run(rest),
         "demo" => demo::run(rest),
+        "stories" => stories::run(rest),
+        "chaos" => proof::chaos(rest),
+        "bench" => proof::bench(rest),
         "model" => model::run(rest),
         "fix" => fix::run(),
         "docs" => documents::run(rest),

@@ -48,7 +48,7 @@ pub(crate) fn ensure(wanted: &[&str]) -> Result<()> {
     let missing = missing_in(&listing, wanted);
     if missing.is_empty() {
         let server = version_in(&listing, "mariadb-server").unwrap_or("unknown");
-        println!(
+        eprintln!(
             "{} packages installed; mariadb-server {server}",
             wanted.len()
         );
@@ -60,7 +60,7 @@ pub(crate) fn ensure(wanted: &[&str]) -> Result<()> {
             command_to_type(&missing)
         );
     }
-    println!("installing {}", missing.join(" "));
+    eprintln!("installing {}", missing.join(" "));
     install(&missing)
 }
 

@@ -34,13 +34,22 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// When it cannot be started, ends with another status than 0, or outlives the limit.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<()> {
     let line = line_of(command);
-    println!("$ {line}");
-    let mut child = command.spawn().with_context(|| format!("start `{line}`"))?;
-    let status = wait(&mut child, limit).with_context(|| format!("`{line}`"))?;
+    eprintln!("$ {line}");
+    let status = finish(command, limit)?;
     if !status.success() {
         bail!("`{line}` failed: {status}");
     }
     Ok(())
+}
+
+/// Runs a command to its end, whatever that is.
+///
+/// # Errors
+/// When it cannot be started or outlives the limit.
+pub(crate) fn finish(command: &mut Command, limit: Duration) -> Result<ExitStatus> {
+    let line = line_of(command);
+    let mut child = command.spawn().with_context(|| format!("start `{line}`"))?;
+    wait(&mut child, limit).with_context(|| format!("`{line}`"))
 }
 
 /// Runs a command silently and returns what it printed on stdout.

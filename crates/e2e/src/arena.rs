@@ -153,6 +153,11 @@ impl Arena {
         rows.iter().map(|row| row.acknowledged).sum()
     }
 
+    /// A change of primary was a planned one, which costs nothing of the budget.
+    pub fn planned(&mut self) {
+        self.fresh_epoch += 1;
+    }
+
     /// Makes sure that one more failover is within the cluster's budget (three until it has been
     /// protected for ten seconds): waits for protection to last when `most` may have been made.
     ///

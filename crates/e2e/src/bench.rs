@@ -112,6 +112,9 @@ impl Bench<'_> {
                 break;
             }
             let played = scene.play(&self.arena).await;
+            if scene == Scene::Switchover {
+                self.arena.planned();
+            }
             marks.extend(played.with_context(|| format!("{scene:?}, time {}", time + 1))?);
         }
         let (history, verdict) = self.arena.check().await?;

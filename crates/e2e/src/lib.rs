@@ -11,6 +11,7 @@ mod dice;
 mod stop;
 mod summary;
 mod table;
+mod window;
 
 pub use arena::{Arena, Ground, LIMIT};
 pub use stop::Stop;

@@ -6,7 +6,7 @@ use std::{
     fmt::{self, Write},
     fs,
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +14,12 @@ use serde::{Deserialize, Serialize};
 use trial::{History, Outcome, Verdict};
 
 use super::{row::Row, scene::Mark};
-use crate::{Ground, arena::refs, summary::Summary, table};
+use crate::{
+    Ground,
+    summary::Summary,
+    table,
+    window::{Window, millis},
+};
 
 /// One row, measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,7 +32,8 @@ pub struct Figure {
     pub asked_median_ms: Option<u64>,
     /// What was asked of the worst of twenty.
     pub asked_worst_ms: Option<u64>,
-    /// Writes meanwhile that clients were told are not done, or of which they do not know.
+    /// Writes meanwhile, at the gateways asked for the gap, that clients were told are not done, or
+    /// of which they do not know.
     pub errors: usize,
     /// Acknowledged writes that are missing after the row.
     pub lost: usize,
@@ -41,12 +47,13 @@ impl Figure {
     /// What these marks make of a row.
     pub(super) fn of(row: Row, marks: &[Mark], history: &History, verdict: &Verdict) -> Self {
         let marks: Vec<&Mark> = marks.iter().filter(|mark| mark.row == row).collect();
-        let measured = marks.iter().filter_map(|mark| length(mark, history));
-        let times_ms: Vec<u64> = measured
-            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-            .collect();
+        let length = |mark: &&Mark| mark.took.or_else(|| mark.window.gap(history));
+        let times_ms: Vec<u64> = marks.iter().filter_map(length).map(millis).collect();
         let times = Summary::of(&times_ms);
-        let errors = marks.iter().map(|mark| errors(mark, history)).sum();
+        let failed = |window: &Window| {
+            window.count(history, Outcome::Failed) + window.count(history, Outcome::Unknown)
+        };
+        let errors = marks.iter().map(|mark| failed(&mark.window)).sum();
         let lost = verdict.lost();
         let anomalies: Vec<String> = if verdict.is_good() {
             Vec::new()
@@ -120,26 +127,6 @@ impl Figure {
             self.word().to_owned(),
         ]
     }
-}
-
-fn length(mark: &Mark, history: &History) -> Option<Duration> {
-    if mark.took.is_some() {
-        return mark.took;
-    }
-    let gap = history.gap_around(mark.at, Some(mark.until), &refs(&mark.watched));
-    gap.map(|gap| gap.length)
-}
-
-fn errors(mark: &Mark, history: &History) -> usize {
-    let since = |instant: Instant| instant.saturating_duration_since(history.start);
-    let during = since(mark.at)..since(mark.until);
-    let count = |outcome| {
-        let writes = history.writes(outcome);
-        writes
-            .filter(|done| during.contains(&done.returned))
-            .count()
-    };
-    count(Outcome::Failed) + count(Outcome::Unknown)
 }
 
 fn seconds(ms: u64) -> String {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use trial::{Fault, Status};
 
 use super::Row;
-use crate::{Arena, Ground, LIMIT};
+use crate::{Arena, Ground, LIMIT, window::Window};
 
 /// Writes at each gateway that count as "it flows again".
 const FLOW: u64 = 10;
@@ -22,10 +22,7 @@ const BALLAST_ROWS: usize = 10;
 #[derive(Debug)]
 pub(super) struct Mark {
     pub(super) row: Row,
-    pub(super) at: Instant,
-    pub(super) until: Instant,
-    /// The gateways that are asked for the gap.
-    pub(super) watched: Vec<String>,
+    pub(super) window: Window,
     /// Measured directly, instead of a gap.
     pub(super) took: Option<Duration>,
 }
@@ -235,11 +232,10 @@ impl Cast<'_> {
 
 /// What began at `at` has ended now.
 fn mark(row: Row, at: Instant, watched: Vec<String>) -> Mark {
+    let until = Instant::now();
     Mark {
         row,
-        at,
-        until: Instant::now(),
-        watched,
+        window: Window { at, until, watched },
         took: None,
     }
 }

@@ -56,7 +56,8 @@ impl Driver {
         while result.is_ok() && self.start.elapsed() < self.wish.length && !stop.is_asked() {
             let drawn = mishap::draw(self.wish.seed, number, catalogue, &self.ground);
             result = self.round(number, drawn, stop, say).await;
-            let is_due = self.stretch_began.elapsed() > self.wish.check_every;
+            let is_over = self.start.elapsed() >= self.wish.length;
+            let is_due = self.stretch_began.elapsed() > self.wish.check_every && !is_over;
             if result.is_ok() && is_due {
                 result = self.check(say).await;
                 if result.is_ok() && self.report.is_good() {
@@ -112,12 +113,15 @@ impl Driver {
         let primary = self.arena.cluster.primary().await?;
         let victim = self.resolve(drawn.victim, &primary)?;
         let mut round = Round::new(number, drawn, &victim, Instant::now());
-        round.watched = self.watched(&round, &primary);
+        round.window.watched = self.watched(&round, &primary);
         let label = round.label();
         let lasts = drawn.lasts.as_secs_f64();
         let begun = clock(self.start);
         let ended = self.suffer(&mut round, drawn, &primary, stop).await;
         let recovered = round.recovered;
+        if drawn.mishap == Mishap::Switchover {
+            self.arena.planned();
+        }
         self.rounds.push(round);
         ended.with_context(|| format!("{label} ({victim}), for {lasts:.1} s"))?;
         let took = recovered.unwrap_or_default().as_secs_f64();
@@ -140,11 +144,11 @@ impl Driver {
     ) -> Result<()> {
         let done = self.strike(drawn.mishap, &round.victim, primary).await?;
         if !drawn.mishap.heals_itself() {
-            stop.sleep_until(round.at + drawn.lasts).await;
+            stop.sleep_until(round.window.at + drawn.lasts).await;
         }
         self.heal(&done).context("heal it")?;
         let healed = if drawn.mishap.heals_itself() {
-            round.at
+            round.window.at
         } else {
             Instant::now()
         };
@@ -152,7 +156,7 @@ impl Driver {
         self.arena.cluster.wait_settled(LIMIT).await?;
         round.recovered = Some(healed.elapsed());
         self.arena.flows(&everyone, FLOW).await?;
-        round.until = Instant::now();
+        round.window.until = Instant::now();
         Ok(())
     }
 

@@ -11,7 +11,12 @@ use serde::Serialize;
 use trial::{History, Outcome, Verdict, Violation};
 
 use super::{Mishap, Wish, mishap::Draw};
-use crate::{Ground, arena::refs, summary::Summary, table};
+use crate::{
+    Ground,
+    summary::Summary,
+    table,
+    window::{Window, millis},
+};
 
 /// How many anomalies are kept as text.
 const KEPT: usize = 50;
@@ -23,13 +28,9 @@ pub(super) struct Round {
     pub(super) mishap: Mishap,
     pub(super) role: &'static str,
     pub(super) victim: String,
-    pub(super) at: Instant,
-    /// The end of what it may have done.
-    pub(super) until: Instant,
+    pub(super) window: Window,
     /// From the healing until the cluster was whole; `None` when it never was.
     pub(super) recovered: Option<Duration>,
-    /// Gateways that should hardly have noticed.
-    pub(super) watched: Vec<String>,
 }
 
 impl Round {
@@ -39,10 +40,12 @@ impl Round {
             mishap: drawn.mishap,
             role: drawn.victim.name(),
             victim: victim.to_owned(),
-            at,
-            until: at,
+            window: Window {
+                at,
+                until: at,
+                watched: Vec::new(),
+            },
             recovered: None,
-            watched: Vec::new(),
         }
     }
 
@@ -65,9 +68,9 @@ pub struct Kind {
     pub gap: Summary,
     /// From the healing until every node was primary or replica, and the cluster protected.
     pub recovery: Summary,
-    /// Writes that clients were told are certainly not done, meanwhile.
+    /// Writes at those gateways that clients were told are certainly not done, meanwhile.
     pub refused: usize,
-    /// Writes of which clients do not know, meanwhile.
+    /// Writes at those gateways of which clients do not know, meanwhile.
     pub unknown: usize,
     #[serde(skip)]
     gaps_ms: Vec<u64>,
@@ -209,23 +212,13 @@ impl Report {
 impl Kind {
     fn take(&mut self, round: &Round, history: &History) {
         self.count += 1;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let watched = refs(&round.watched);
-        let gap = history.gap_around(round.at, Some(round.until), &watched);
-        self.gaps_ms.extend(gap.map(|gap| millis(gap.length)));
+        let gap = round.window.gap(history);
+        self.gaps_ms.extend(gap.map(millis));
         self.recoveries_ms.extend(round.recovered.map(millis));
         self.gap = Summary::of(&self.gaps_ms);
         self.recovery = Summary::of(&self.recoveries_ms);
-        let since = |instant: Instant| instant.saturating_duration_since(history.start);
-        let during = since(round.at)..since(round.until);
-        let count = |outcome| {
-            let writes = history.writes(outcome);
-            writes
-                .filter(|done| during.contains(&done.returned))
-                .count()
-        };
-        self.refused += count(Outcome::Failed);
-        self.unknown += count(Outcome::Unknown);
+        self.refused += round.window.count(history, Outcome::Failed);
+        self.unknown += round.window.count(history, Outcome::Unknown);
     }
 
     fn row(&self, name: &str) -> Vec<String> {
