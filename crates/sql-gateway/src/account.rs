@@ -25,10 +25,16 @@ impl std::fmt::Debug for Proof {
     }
 }
 
-/// The account table. It may lag behind the server: the gateway refuses nobody because of it, the server does.
+/// The account table. It may lag behind the server: who somebody is, the server decides.
 pub trait Accounts: Send + Sync + 'static {
     /// All proofs of all accounts with this user name; empty when unknown. Must not block.
     fn proofs(&self, user: &str) -> Vec<Proof>;
+
+    /// Accounts with this user name, as `user@host`, that are not let in because they could write on a replica.
+    fn too_strong(&self, user: &str) -> Vec<String> {
+        let _ = user;
+        Vec::new()
+    }
 
     /// The server accepted a login that `proofs` did not explain: the table is stale and should be read again.
     fn stale(&self, user: &str) {

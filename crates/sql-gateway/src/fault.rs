@@ -74,6 +74,11 @@ pub(crate) enum Fault {
     /// A client without authentication plugins whose password could not be verified.
     #[error("Access denied for user '{0}'@'localhost' (using password: {1})")]
     AccessDenied(String, &'static str),
+    /// An account that `read_only` does not hold back.
+    #[error(
+        "account {0} has READ ONLY ADMIN or SUPER and could write on a replica, where it would be lost; revoke them, use the server's own socket, or set `gateway.strong_accounts`"
+    )]
+    TooStrong(String),
     /// A client that speaks something older than the 4.1 protocol, or wants encryption.
     #[error("the gateway cannot log this client in: {0}")]
     CannotLogIn(&'static str),
@@ -102,7 +107,7 @@ impl Fault {
             Self::RefusedCommand(_) => (1047, *b"08S01"),
             Self::RefusedKill => (1235, *b"42000"),
             Self::NotOwner(_) => (1095, *b"HY000"),
-            Self::AccessDenied(..) => (1045, *b"28000"),
+            Self::AccessDenied(..) | Self::TooStrong(_) => (1045, *b"28000"),
             Self::CannotLogIn(_) => (1251, *b"08004"),
         }
     }
@@ -127,6 +132,7 @@ impl Fault {
             | Self::HandshakeTimeout { .. }
             | Self::Malformed(_)
             | Self::AccessDenied(..)
+            | Self::TooStrong(_)
             | Self::CannotLogIn(_) => true,
         }
     }

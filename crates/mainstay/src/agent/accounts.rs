@@ -21,6 +21,8 @@ const REST: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Table {
     users: RwLock<HashMap<String, Vec<Proof>>>,
+    /// Those that are not let in, by name.
+    strong: RwLock<HashMap<String, Vec<String>>>,
     wanted: Notify,
 }
 
@@ -30,10 +32,11 @@ impl Table {
         let table = Arc::new(Self::default());
         if let Some(server) = node.server.clone() {
             let (reader, mut stopped) = (Arc::clone(&table), stopped.clone());
+            let lets_strong_in = node.config.file.gateway.strong_accounts;
             tokio::spawn(async move {
                 tokio::select! {
                     _ = stopped.wait_for(|stop| *stop) => {}
-                    () = reader.keep(server) => {}
+                    () = reader.keep(server, lets_strong_in) => {}
                 }
             });
         }
@@ -42,12 +45,11 @@ impl Table {
 
     /// Why several times: on a replica the account or password that a login has shown may still be on
     /// its way, and nobody may ask a second time before the primary changes.
-    async fn keep(&self, server: mariadb::Server) {
+    async fn keep(&self, server: mariadb::Server, lets_strong_in: bool) {
         let mut pause = REST;
         loop {
-            match server.accounts().await {
-                Ok(accounts) => self.replace(accounts),
-                Err(error) => tracing::debug!(%error, "the accounts cannot be read now"),
+            if let Err(error) = self.read(&server, lets_strong_in).await {
+                tracing::debug!(%error, "the accounts cannot be read now");
             }
             // Logins with made-up names must not keep the server busy.
             sleep(PACE).await;
@@ -57,6 +59,24 @@ impl Table {
                 () = sleep(pause) => pause = (pause * 2).min(REST),
             }
         }
+    }
+
+    async fn read(&self, server: &mariadb::Server, lets_strong_in: bool) -> mariadb::Result<()> {
+        self.replace(server.accounts().await?);
+        if !lets_strong_in {
+            self.refuse(server.privileged_accounts().await?);
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, accounts: Vec<String>) {
+        let mut strong: HashMap<String, Vec<String>> = HashMap::new();
+        for account in accounts {
+            // A name may hold an `@`, a host does not.
+            let user = account.rsplit_once('@').map_or("", |(user, _)| user);
+            strong.entry(user.to_owned()).or_default().push(account);
+        }
+        *self.strong.write().unwrap_or_else(PoisonError::into_inner) = strong;
     }
 
     fn replace(&self, accounts: Vec<AccountProof>) {
@@ -110,6 +130,11 @@ impl Accounts for Table {
         })
     }
 
+    fn too_strong(&self, user: &str) -> Vec<String> {
+        let strong = self.strong.read().unwrap_or_else(PoisonError::into_inner);
+        strong.get(user).cloned().unwrap_or_default()
+    }
+
     fn stale(&self, _user: &str) {
         self.wanted.notify_one();
     }
@@ -135,6 +160,16 @@ mod tests {
         assert_eq!(proofs[0].native_hash, None);
         assert_eq!(proofs[1].native_hash.unwrap()[..2], [0x14, 0xe6]);
         assert!(table.proofs("nobody").is_empty());
+    }
+
+    #[test]
+    fn account_when_it_is_strong_then_it_is_found_by_its_name() {
+        let table = Table::default();
+        let accounts = ["boss@%", "boss@10.0.%", "a@b@localhost"];
+        table.refuse(accounts.map(String::from).to_vec());
+        assert_eq!(table.too_strong("boss"), ["boss@%", "boss@10.0.%"]);
+        assert_eq!(table.too_strong("a@b"), ["a@b@localhost"]);
+        assert!(table.too_strong("app").is_empty());
     }
 
     #[test]

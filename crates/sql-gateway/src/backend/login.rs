@@ -101,7 +101,12 @@ impl<'a> ServerLogin<'a> {
 
     fn greeted(&mut self, payload: &[u8]) -> Step {
         if payload.first() == Some(&0xff) {
-            return Step::Refused(payload.to_vec());
+            // Why made anew: before a greeting the server leaves the SQL state out, and a client that has been greeted
+            // by us takes that for a malformed packet (1040 from 10.11.19, mysql_async 0.37).
+            return match ErrPacket::parse(payload) {
+                Some(err) => Step::Refused(err.encode()),
+                None => Step::Broken("a refusal that is none"),
+            };
         }
         let Ok(greeting) = Greeting::parse(payload) else {
             return Step::Broken("a greeting that is none");

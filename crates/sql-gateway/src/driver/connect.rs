@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
+use wire::flags;
 use wire::login::Login;
 use wire::proxy;
 use wire::reply::ErrPacket;
 
 use super::packets::Packets;
+use super::strong;
 use crate::backend::{ServerLogin, Step};
 use crate::route::{Route, Stream};
 use crate::secret::Credential;
@@ -120,11 +122,17 @@ async fn log_in(
                 if let Some(greeting) = greeting {
                     shared.saw_version(&greeting.version);
                 }
-                return Ok(LoggedIn::Yes {
-                    ok,
-                    credential: login.credential(),
-                    thread,
-                });
+                let (credential, user) = (login.credential(), &account.login.user);
+                let refused = shared.accounts.too_strong(&String::from_utf8_lossy(user));
+                let marks_ends = account.login.capabilities & flags::DEPRECATE_EOF == 0;
+                return match strong::refusal(stream, &refused, marks_ends).await? {
+                    Some(err) => Ok(LoggedIn::No(err)),
+                    None => Ok(LoggedIn::Yes {
+                        ok,
+                        credential,
+                        thread,
+                    }),
+                };
             }
             Step::Refused(err) => return Ok(LoggedIn::No(err)),
             Step::Broken(what) => return Err(io::Error::other(what)),

@@ -10,6 +10,7 @@ mod link;
 mod outbox;
 mod packets;
 mod scratch;
+mod strong;
 mod wait;
 
 pub(crate) use client::serve;

@@ -267,6 +267,44 @@ async fn one_client_too_many_when_it_connects_gets_1040() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_when_it_is_full_then_a_newcomer_reads_1040() {
+    let server = Server::start("full");
+    server.sql("SET GLOBAL max_connections = 10");
+    let world = World::new();
+    world.knows("a", &server);
+    world.route(1, Some("a"));
+    let mut crowd = Vec::new();
+    let refused = loop {
+        match world.connect_as("app", "pw").await {
+            Ok(conn) => crowd.push(conn),
+            Err(error) => break error_of(Err::<(), _>(error)),
+        }
+        assert!(crowd.len() < 20);
+    };
+    assert_eq!(refused.0, 1040, "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_when_it_could_write_on_a_replica_then_it_is_refused_and_told_why() {
+    let world = World::before_pair();
+    let strong = |names: &[&str]| {
+        *world.table.strong.lock().unwrap() = names.iter().map(ToString::to_string).collect();
+    };
+    strong(&["app@%", "app@localhost"]);
+    let refused = error_of(world.connect_as("app", "pw").await);
+    assert_eq!(refused.0, 1045);
+    assert!(refused.1.contains("READ ONLY ADMIN"), "{refused:?}");
+    // Another account of the same name is another account.
+    strong(&["app@%"]);
+    let mut conn = world.connect().await;
+    assert_eq!(who(&mut conn).await.unwrap(), "a");
+    // So are those of clients that want the end of the columns marked.
+    let mut raw = Raw::ready(world.address);
+    assert_eq!(raw.value("SELECT name FROM who"), "a");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_when_changed_or_reset_has_a_fresh_session() {
     let world = World::before_pair();
     let mut raw = Raw::ready(world.address);
