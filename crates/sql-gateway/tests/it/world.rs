@@ -48,6 +48,7 @@ impl Dial for Ports {
 pub(crate) struct Table {
     pub(crate) users: Mutex<HashMap<String, Vec<Proof>>>,
     pub(crate) stale: Mutex<Vec<String>>,
+    pub(crate) strong: Mutex<Vec<String>>,
 }
 
 impl Accounts for Table {
@@ -58,6 +59,10 @@ impl Accounts for Table {
             .get(user)
             .cloned()
             .unwrap_or_default()
+    }
+
+    fn too_strong(&self, _user: &str) -> Vec<String> {
+        self.strong.lock().unwrap().clone()
     }
 
     fn stale(&self, user: &str) {

@@ -1,0 +1,50 @@
+//! Keeps a replica from applying what it goes on to receive and to acknowledge: its relay log alone holds it then.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use trial::Session;
+
+use crate::stage::{LIMIT, Stage};
+
+/// Locks of an administrator's session; gone with it.
+pub(crate) struct Held {
+    node: String,
+    session: Session,
+    position: String,
+}
+
+const POSITION: &str = "SELECT @@global.gtid_slave_pos";
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// From now on this replica applies none of the load's writes.
+pub(crate) async fn hold_apply(stage: &Stage, node: &str) -> Result<Held> {
+    let mut session = stage.cluster.as_administrator(node).await?;
+    let tables = ["account", "entry", "register", "transfer"]
+        .map(|table| format!("{}.{table} WRITE", trial::SCHEMA))
+        .join(", ");
+    session
+        .execute(&format!("LOCK TABLES {tables}"), LIMIT)
+        .await?;
+    let position = session.value(POSITION, ANSWER).await?;
+    Ok(Held {
+        node: node.to_owned(),
+        session,
+        position: position.unwrap_or_default(),
+    })
+}
+
+impl Held {
+    /// Makes sure that it has not applied anything since. The lock stays until this is dropped.
+    pub(crate) async fn still_holds(&mut self) -> Result<()> {
+        let now = self.session.value(POSITION, ANSWER).await?;
+        let now = now.context("a replica tells its position")?;
+        ensure!(
+            now == self.position,
+            "{} went on applying, from {} to {now}",
+            self.node,
+            self.position
+        );
+        Ok(())
+    }
+}
