@@ -1,8 +1,10 @@
 //! The check at the end: reads every data node's database directly and holds it against what the
 //! load's clients were told. The judging itself is pure: see `check/judge.rs`.
 
+mod anomaly;
 mod image;
 mod judge;
+mod lists;
 mod verdict;
 mod violation;
 
@@ -13,8 +15,10 @@ use std::{
 
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 
+pub use anomaly::{Anomaly, Cycle, CycleClass, Shape};
 pub use image::Image;
 pub use judge::judge;
+pub use lists::{Consistency, check_transactions};
 pub use verdict::Verdict;
 pub use violation::Violation;
 

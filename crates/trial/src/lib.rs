@@ -29,7 +29,10 @@ mod settings;
 mod status;
 mod terminate;
 
-pub use check::{Database, Image, Limits, Verdict, Violation, examine, judge};
+pub use check::{
+    Anomaly, Consistency, Cycle, CycleClass, Database, Image, Limits, Shape, Verdict, Violation,
+    check_transactions, examine, judge,
+};
 pub use cluster::{Builder, Cluster};
 pub use disk::Holds;
 pub use error::Error;
@@ -37,7 +40,8 @@ pub use fault::{Fault, Injected};
 pub use interrupt::end_on_interrupt;
 pub use layout::{Layout, Place};
 pub use load::{
-    Account, Gap, Gateway, History, Kind, Live, Load, Operation, Outcome, Plan, SCHEMA, prepare,
+    Account, Action, Class, Element, Gap, Gateway, History, Key, Kind, Live, Load, Operation,
+    Outcome, Plan, SCHEMA, Step, Transaction, prepare,
 };
 pub use node::Node;
 pub use session::Session;

@@ -1,13 +1,16 @@
-//! A load through the gateways of chosen nodes: writers and readers that go on whatever breaks,
-//! and a history of every operation with its outcome. One thread per gateway, because a thread
+//! A load through the gateways of chosen nodes: writers, readers and clients of lists that go on
+//! whatever breaks, and a history of every operation and transaction with its outcome. One thread per gateway, because a thread
 //! can live in a network namespace and a task cannot.
 
 mod client;
 mod gap;
 mod history;
+mod keys;
+mod list_client;
 mod live;
 mod reader;
 mod schema;
+mod transaction;
 mod writer;
 
 use std::{
@@ -20,11 +23,15 @@ use std::{
 use tokio::{runtime, sync::watch, task::JoinSet};
 
 pub use gap::Gap;
+pub(crate) use history::Work;
 pub use history::{History, Kind, Operation, Outcome};
+pub(crate) use keys::parse;
+use keys::{Keys, LIST_CLIENTS};
 pub(crate) use live::Counters;
 pub use live::Live;
 pub(crate) use schema::{ACCOUNT_START, REGISTERS};
 pub use schema::{Account, SCHEMA, prepare};
+pub use transaction::{Action, Class, Element, Key, Step, Transaction};
 
 use crate::{Error, Place, Result};
 
@@ -48,6 +55,9 @@ pub struct Plan {
     pub writers: u32,
     /// Readers at each gateway.
     pub readers: u32,
+    /// Clients that run transactions over lists, at each gateway; 256 in all at most. Each begins
+    /// half as many a second as `rate` says.
+    pub lists: u32,
     /// The most operations that one writer or reader begins in a second.
     pub rate: u32,
     /// How long a client waits for one answer before it gives the connection up. More than the
@@ -62,6 +72,7 @@ impl Default for Plan {
         Self {
             writers: 4,
             readers: 1,
+            lists: 2,
             rate: 25,
             deadline: Duration::from_secs(20),
             connect: Duration::from_secs(20),
@@ -79,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) start: Instant,
     pub(crate) accounts: u32,
     pub(crate) counters: Counters,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -88,9 +100,9 @@ impl Shared {
         self.start.elapsed()
     }
 
-    /// The turns of one client at the plan's rate; a late turn is not made up for.
-    pub(crate) fn turns(&self, client: u32) -> tokio::time::Interval {
-        let every = Duration::from_secs(1) / self.plan.rate.max(1);
+    /// The turns of one client, so many a second; a late turn is not made up for.
+    pub(crate) fn turns(client: u32, rate: u32) -> tokio::time::Interval {
+        let every = Duration::from_secs(1) / rate.max(1);
         // Spread, so that the clients do not all come at once.
         let offset = every.mul_f64(f64::from(client % 7) / 7.0);
         let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + offset, every);
@@ -110,8 +122,8 @@ impl Shared {
     }
 }
 
-/// A gateway's thread; its operations, or `None` when a client broke down.
-type Served = JoinHandle<Option<Vec<Operation>>>;
+/// A gateway's thread; what its clients did, or `None` when a client broke down.
+type Served = JoinHandle<Option<Work>>;
 
 /// A load that runs until `finish`. Dropping it ends it too, and forgets the history.
 #[derive(Debug)]
@@ -129,6 +141,7 @@ impl Load {
     pub fn start(gateways: Vec<Gateway>, plan: Plan) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let start = Instant::now();
+        let keys = Arc::new(Keys::default());
         let mut load = Self {
             stop,
             start,
@@ -142,6 +155,7 @@ impl Load {
                 plan,
                 start,
                 counters: Counters::default(),
+                keys: Arc::clone(&keys),
                 stop: stopped.clone(),
             });
             let own = Arc::clone(&shared);
@@ -213,10 +227,10 @@ impl Load {
         let mut history = History::new(self.start, Vec::new(), Vec::new());
         for (shared, thread) in std::mem::take(&mut self.gateways) {
             let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-            let Ok(Ok(Some(operations))) = ended else {
+            let Ok(Ok(Some(work))) = ended else {
                 return Err(Error::LoadBroke(shared.gateway.node.clone()));
             };
-            history.absorb(&shared.gateway.node, operations, shared.counters.errors());
+            history.absorb(&shared.gateway.node, work, shared.counters.errors());
         }
         history.close(self.start.elapsed());
         Ok(history)
@@ -230,26 +244,36 @@ impl Drop for Load {
 }
 
 /// The life of one gateway's thread; `None` when a client broke down.
-fn serve(shared: &Arc<Shared>) -> Option<Vec<Operation>> {
+fn serve(shared: &Arc<Shared>) -> Option<Work> {
     shared.gateway.place.enter().ok()?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .ok()?;
+    let number = u32::try_from(shared.number).ok()?;
+    let ids = |each: u32, most: u32| {
+        let first = number.saturating_mul(each);
+        (first..first.saturating_add(each)).take_while(move |id| *id < most)
+    };
     runtime.block_on(async {
         let mut clients = JoinSet::new();
-        let writers = shared.plan.writers;
-        let first = u32::try_from(shared.number).ok()?.saturating_mul(writers);
-        for writer in (first..first.saturating_add(writers)).take_while(|id| *id < REGISTERS) {
+        for writer in ids(shared.plan.writers, REGISTERS) {
             clients.spawn(writer::run(Arc::clone(shared), writer));
         }
         for _ in 0..shared.plan.readers {
             clients.spawn(reader::run(Arc::clone(shared)));
         }
-        let mut operations = Vec::new();
-        while let Some(ended) = clients.join_next().await {
-            operations.extend(ended.ok()?);
+        let mut list_clients = JoinSet::new();
+        for client in ids(shared.plan.lists, LIST_CLIENTS) {
+            list_clients.spawn(list_client::run(Arc::clone(shared), client));
         }
-        Some(operations)
+        let mut work = Work::default();
+        while let Some(ended) = clients.join_next().await {
+            work.operations.extend(ended.ok()?);
+        }
+        while let Some(ended) = list_clients.join_next().await {
+            work.transactions.extend(ended.ok()?);
+        }
+        Some(work)
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mysql_async::{Conn, prelude::Queryable};
 
-use crate::{Error, Result, SCHEMA};
+use crate::{Element, Error, Result, SCHEMA, load::parse};
 
 /// A writer and its sequence number.
 pub(crate) type Key = (u32, u64);
@@ -24,6 +24,8 @@ pub struct Image {
     pub accounts: BTreeMap<u32, i64>,
     /// `register`: the value of each writer that has raised its own.
     pub registers: BTreeMap<u32, u64>,
+    /// `list`: the elements in their order.
+    pub lists: BTreeMap<crate::Key, Box<[Element]>>,
     /// What `CHECKSUM TABLE` says of each table.
     pub checksums: BTreeMap<String, Option<u64>>,
 }
@@ -68,10 +70,16 @@ impl Image {
             .query("SELECT writer, value FROM register WHERE value > 0")
             .await?;
         self.registers = registers.into_iter().collect();
+        let lists: Vec<(crate::Key, String)> =
+            connection.query("SELECT id, value FROM list").await?;
+        self.lists = lists
+            .into_iter()
+            .map(|(key, value)| (key, parse(&value)))
+            .collect();
         connection.query_drop("COMMIT").await?;
         // After the snapshot: it takes no part in it, and a quiet database does not change.
         let sums: Vec<(String, Option<u64>)> = connection
-            .query("CHECKSUM TABLE entry, transfer, account, register")
+            .query("CHECKSUM TABLE entry, transfer, account, register, list")
             .await?;
         self.checksums = sums.into_iter().collect();
         Ok(())

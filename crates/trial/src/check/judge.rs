@@ -2,7 +2,7 @@
 //!
 //! Rules: acknowledged writes are on every node; what failed for certain is on none; what nobody
 //! knows is on all or none; nothing else is there; money neither grows nor shrinks; registers
-//! only rise; reads saw nothing that never was.
+//! only rise; reads saw nothing that never was. Transactions over lists: see `check/lists.rs`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     image::{Image, Key},
+    lists::{Consistency, check_transactions},
     verdict::Verdict,
     violation::Violation,
 };
@@ -45,6 +46,10 @@ pub fn judge(history: &History, images: &[Image]) -> Verdict {
             }
         }
         told.check_reads(history, first, &mut verdict);
+    }
+    verdict.transactions = history.transactions.len();
+    for violation in check_transactions(history, images, Consistency::Primary) {
+        verdict.add(violation);
     }
     verdict
 }
@@ -279,6 +284,7 @@ fn compare(one: &Image, other: &Image, verdict: &mut Verdict) {
     differences("transfer", &one.transfers, &other.transfers, nodes, verdict);
     differences("account", &one.accounts, &other.accounts, nodes, verdict);
     differences("register", &one.registers, &other.registers, nodes, verdict);
+    differences("list", &one.lists, &other.lists, nodes, verdict);
     if verdict.violations().len() > before {
         return;
     }

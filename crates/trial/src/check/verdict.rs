@@ -22,6 +22,8 @@ pub struct Verdict {
     pub unknown_absent: usize,
     /// Reads checked.
     pub reads: usize,
+    /// Transactions over lists checked.
+    pub transactions: usize,
     pub(super) violations: Vec<Violation>,
 }
 
@@ -44,6 +46,14 @@ impl Verdict {
             .count()
     }
 
+    /// How many anomalies the transactions show.
+    pub fn anomalies(&self) -> usize {
+        self.violations
+            .iter()
+            .filter(|found| matches!(found, Violation::Anomaly { .. }))
+            .count()
+    }
+
     /// Adds what another check found.
     pub fn add(&mut self, violation: Violation) {
         self.violations.push(violation);
@@ -58,6 +68,7 @@ impl fmt::Display for Verdict {
             unknown_done,
             unknown_absent,
             reads,
+            transactions,
             ..
         } = self;
         let nodes = self.nodes.join(", ");
@@ -81,6 +92,14 @@ impl fmt::Display for Verdict {
             unknown_done + unknown_absent
         )?;
         write!(f, "{unknown_done} were done; {reads} reads")?;
+        if *transactions > 0 {
+            write!(f, "; {transactions} transactions checked, ")?;
+            match self.anomalies() {
+                0 => f.write_str("no anomaly")?,
+                1 => f.write_str("1 anomaly")?,
+                more => write!(f, "{more} anomalies")?,
+            }
+        }
         for violation in self.violations.iter().take(SHOWN) {
             write!(f, "\n  {violation}")?;
         }

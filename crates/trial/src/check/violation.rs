@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::anomaly::Anomaly;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
@@ -100,6 +102,13 @@ pub enum Violation {
         /// What it saw.
         seen: i64,
     },
+    /// Transactions that one server would not have run like this.
+    Anomaly {
+        /// The kind.
+        anomaly: Anomaly,
+        /// Which transactions, and how.
+        what: String,
+    },
     /// The cluster did not become whole again.
     NotHealed {
         /// The last thing seen.
@@ -161,6 +170,7 @@ impl fmt::Display for Violation {
                     "different: CHECKSUM TABLE {table} differs on {one} and {other}"
                 )
             }
+            Self::Anomaly { anomaly, what } => write!(f, "{anomaly}: {what}"),
             Self::NotHealed { seen } => write!(f, "not healed: {seen}"),
             Self::StaleRead { .. } | Self::UnrealRead { .. } | Self::TornRead { .. } => {
                 self.fmt_read(f)

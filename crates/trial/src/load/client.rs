@@ -24,7 +24,8 @@ pub(crate) struct Trouble {
 
 /// Server errors after which the statement is certainly not done. Anything else that a server or
 /// a gateway says about a write leaves it open, which only makes the check weaker, never wrong.
-const CERTAIN: [u16; 13] = [
+const CERTAIN: [u16; 14] = [
+    1020, // the row changed since the snapshot (innodb_snapshot_isolation): rolled back
     1040, // too many connections
     1044, 1045, // access denied
     1049, 1146, // no such database, table
@@ -42,6 +43,7 @@ pub(crate) struct Client {
     connection: Option<Conn>,
     connect: Duration,
     deadline: Duration,
+    connections: u32,
 }
 
 impl Client {
@@ -62,7 +64,19 @@ impl Client {
             connection: None,
             connect: shared.plan.connect,
             deadline: shared.plan.deadline,
+            connections: 0,
         }
+    }
+
+    /// Each connection begins with this statement.
+    pub(crate) fn with_setup(mut self, sql: &str) -> Self {
+        self.opts = OptsBuilder::from_opts(self.opts).setup(vec![sql]).into();
+        self
+    }
+
+    /// How many connections it has made.
+    pub(crate) fn connections(&self) -> u32 {
+        self.connections
     }
 
     /// Runs a statement that returns no rows; how many rows it changed.
@@ -105,7 +119,10 @@ impl Client {
             return Ok(());
         }
         match tokio::time::timeout(self.connect, Conn::new(self.opts.clone())).await {
-            Ok(Ok(connection)) => self.connection = Some(connection),
+            Ok(Ok(connection)) => {
+                self.connection = Some(connection);
+                self.connections += 1;
+            }
             Ok(Err(error)) => {
                 let kind = format!("connect: {}", class(&error));
                 return Err(trouble(Outcome::Failed, &kind, &error));

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::transaction::Transaction;
+
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -79,6 +81,13 @@ pub struct Operation {
     pub outcome: Outcome,
 }
 
+/// What the clients of one gateway did.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) transactions: Vec<Transaction>,
+}
+
 /// Everything a load did.
 #[derive(Debug, Clone)]
 pub struct History {
@@ -90,6 +99,8 @@ pub struct History {
     pub gateways: Vec<String>,
     /// Every operation, in no particular order.
     pub operations: Vec<Operation>,
+    /// Every transaction over lists, in no particular order.
+    pub transactions: Vec<Transaction>,
     /// How often clients met each kind of error.
     pub errors: BTreeMap<String, u64>,
 }
@@ -102,19 +113,16 @@ impl History {
             length: Duration::ZERO,
             gateways,
             operations,
+            transactions: Vec::new(),
             errors: BTreeMap::new(),
         }
     }
 
     /// Takes in what one gateway's clients did.
-    pub(crate) fn absorb(
-        &mut self,
-        node: &str,
-        operations: Vec<Operation>,
-        errors: BTreeMap<String, u64>,
-    ) {
+    pub(crate) fn absorb(&mut self, node: &str, work: Work, errors: BTreeMap<String, u64>) {
         self.gateways.push(node.to_owned());
-        self.operations.extend(operations);
+        self.operations.extend(work.operations);
+        self.transactions.extend(work.transactions);
         for (kind, count) in errors {
             *self.errors.entry(kind).or_default() += count;
         }

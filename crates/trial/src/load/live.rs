@@ -25,6 +25,12 @@ pub struct Live {
     pub unknown: u64,
     /// Reads answered.
     pub reads: u64,
+    /// Transactions over lists that ended as they were meant to.
+    pub transactions: u64,
+    /// Those that did not, except where two met (deadlock, lock wait).
+    pub transactions_failed: u64,
+    /// Those of which nobody knows.
+    pub transactions_unknown: u64,
     /// Since the last acknowledged write, or since the beginning.
     pub silence: Duration,
     /// The longest time without an acknowledged write so far, a running one included.
@@ -40,6 +46,9 @@ impl fmt::Display for Live {
             acknowledged,
             failed,
             unknown,
+            transactions,
+            transactions_failed,
+            transactions_unknown,
             silence,
             ..
         } = self;
@@ -47,6 +56,10 @@ impl fmt::Display for Live {
         write!(
             f,
             "{node}: {acknowledged} acknowledged, {failed} failed, {unknown} unknown, "
+        )?;
+        write!(
+            f,
+            "{transactions} transactions, {transactions_failed} failed, {transactions_unknown} unknown, "
         )?;
         write!(f, "last write {silence} ms ago")?;
         self.last_error
@@ -71,6 +84,9 @@ pub(crate) struct Counters {
     failed: AtomicU64,
     unknown: AtomicU64,
     reads: AtomicU64,
+    transactions: AtomicU64,
+    transactions_failed: AtomicU64,
+    transactions_unknown: AtomicU64,
     last_ms: AtomicU64,
     longest_ms: AtomicU64,
     errors: Mutex<Errors>,
@@ -94,6 +110,16 @@ impl Counters {
             }
             Outcome::Failed => &self.failed,
             Outcome::Unknown => &self.unknown,
+        }
+        .fetch_add(1, Relaxed);
+    }
+
+    /// How a transaction was stopped; `None`: it ended as it was meant to, or met another.
+    pub(crate) fn count_transaction(&self, stopped: Option<Outcome>) {
+        match stopped {
+            None => &self.transactions,
+            Some(Outcome::Unknown) => &self.transactions_unknown,
+            Some(_) => &self.transactions_failed,
         }
         .fetch_add(1, Relaxed);
     }
@@ -124,6 +150,9 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             unknown: self.unknown.load(Relaxed),
             reads: self.reads.load(Relaxed),
+            transactions: self.transactions.load(Relaxed),
+            transactions_failed: self.transactions_failed.load(Relaxed),
+            transactions_unknown: self.transactions_unknown.load(Relaxed),
             silence,
             longest_silence: silence.max(Duration::from_millis(self.longest_ms.load(Relaxed))),
             last_error: errors.last.clone(),

@@ -10,7 +10,7 @@ use super::{
 
 pub(crate) async fn run(shared: Arc<Shared>) -> Vec<Operation> {
     let mut client = Client::new(&shared);
-    let mut turns = shared.turns(u32::MAX);
+    let mut turns = Shared::turns(u32::MAX, shared.plan.rate);
     let mut operations = Vec::new();
     let mut seq = 0_u64;
     while shared.turn(&mut turns).await {

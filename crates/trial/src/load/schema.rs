@@ -1,5 +1,6 @@
 //! The tables of the load, and the account it uses. Each table can be checked alone:
-//! `entry` (inserts), `account` with `transfer` (transactions), `register` (updates).
+//! `entry` (inserts), `account` with `transfer` (transactions), `register` (updates),
+//! `list` (transactions that append and read).
 
 use mysql_async::{Conn, prelude::Queryable};
 
@@ -35,7 +36,7 @@ impl std::fmt::Debug for Account {
     }
 }
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "CREATE TABLE entry (writer INT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL,
        node VARCHAR(64) NOT NULL, PRIMARY KEY (writer, seq)) ENGINE=InnoDB",
     "CREATE TABLE account (id INT UNSIGNED NOT NULL PRIMARY KEY, balance BIGINT NOT NULL) ENGINE=InnoDB",
@@ -43,6 +44,10 @@ const TABLES: [&str; 4] = [
        source INT UNSIGNED NOT NULL, target INT UNSIGNED NOT NULL, amount BIGINT NOT NULL,
        PRIMARY KEY (writer, seq)) ENGINE=InnoDB",
     "CREATE TABLE register (writer INT UNSIGNED NOT NULL PRIMARY KEY, value BIGINT UNSIGNED NOT NULL)
+       ENGINE=InnoDB",
+    // Why a whole list in one row: one point read shows it with the order of its appends, and a
+    // locking read locks all of it, also against appends that come.
+    "CREATE TABLE list (id INT UNSIGNED NOT NULL PRIMARY KEY, value TEXT CHARACTER SET ascii NOT NULL)
        ENGINE=InnoDB",
 ];
 

@@ -13,7 +13,7 @@ const CYCLE: &[u8; 10] = b"ititroitir";
 
 pub(crate) async fn run(shared: Arc<Shared>, writer: u32) -> Vec<Operation> {
     let client = Client::new(&shared);
-    let turns = shared.turns(writer);
+    let turns = Shared::turns(writer, shared.plan.rate);
     Writer {
         shared,
         id: writer,
@@ -160,7 +160,7 @@ impl Writer {
 }
 
 /// SplitMix64's finisher.
-fn mix(seed: u64) -> u64 {
+pub(crate) fn mix(seed: u64) -> u64 {
     let mut value = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

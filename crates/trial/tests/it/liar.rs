@@ -127,6 +127,7 @@ async fn told(cluster: &trial::Cluster, lie: Lie) -> Verdict {
     let plan = Plan {
         writers: 3,
         readers: 1,
+        lists: 2,
         rate: 100,
         deadline: LIMIT,
         connect: LIMIT,

@@ -53,6 +53,7 @@ async fn load(cluster: &Cluster) -> Load {
     let plan = Plan {
         writers: 3,
         readers: 1,
+        lists: 2,
         rate: 40,
         deadline: LIMIT,
         connect: LIMIT,

@@ -51,6 +51,7 @@ fn image(node: &str) -> Image {
         transfers: BTreeMap::from([((0, 2), (0, 1, 30))]),
         accounts: BTreeMap::from([(0, 970), (1, 1_030)]),
         registers: BTreeMap::from([(0, 3)]),
+        lists: BTreeMap::new(),
         checksums: BTreeMap::from([("entry".into(), Some(1))]),
     }
 }
