@@ -16,6 +16,16 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The state file was written by a later version of the program.
+    #[error("state file `{path}` has version {found}, this program knows version {known}")]
+    NewerState {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The latest one known here.
+        known: u32,
+    },
     /// The ledger gave no answer.
     #[error("the ledger gave no answer: {0}")]
     Ledger(String),

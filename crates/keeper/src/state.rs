@@ -67,8 +67,13 @@ impl State {
             .map_err(|e| fail(e.to_string()))?
             .get("version")
             .and_then(serde_json::Value::as_u64);
-        if version.is_none_or(|version| version > u64::from(VERSION)) {
-            return Err(fail("it was written by a newer version of Mainstay".into()));
+        let found = version.ok_or_else(|| fail("it names no version".into()))?;
+        if found > u64::from(VERSION) {
+            return Err(Error::NewerState {
+                path,
+                found,
+                known: VERSION,
+            });
         }
         serde_json::from_str(&text).map_err(|e| fail(e.to_string()))
     }

@@ -18,6 +18,14 @@ pub enum Error {
     /// disk is well again reopens it.
     #[error("the ledger's store failed: {0}")]
     StoreFailed(String),
+    /// The store's file is not whole.
+    #[error("the ledger's store {path} is damaged: {why}")]
+    StoreDamaged {
+        /// The store's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The store was written by a newer version of the program.
     #[error("the ledger's store {path} has format {found}, this version reads up to {known}")]
     NewerFormat {

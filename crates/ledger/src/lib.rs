@@ -13,7 +13,7 @@ mod record;
 mod register;
 
 pub use error::Error;
-pub use raft::{Change, Identity, Raft, Timing, Transport, Voter};
+pub use raft::{Change, Identity, LOOK_THREAD, Raft, Timing, Transport, Voter};
 pub use reach::Reach;
 pub use record::{BODY_LIMIT, Record};
 pub use register::{Register, Swap};

@@ -19,7 +19,9 @@ mod lock;
 mod log;
 mod node;
 mod notify;
+mod papers;
 mod reception;
+mod refusal;
 mod route;
 mod supervisor;
 mod transport;
@@ -39,6 +41,7 @@ use crate::output::{Failure, Result};
 use answer::Answerer;
 use lock::Lock;
 use node::Node;
+use papers::Papers;
 use reception::Reception;
 use supervisor::Supervisor;
 
@@ -50,8 +53,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Runs the agent until SIGTERM or Ctrl-C. MariaDB goes on without it.
 pub(crate) async fn run(config: Config) -> Result {
     let signals = Signals::new()?;
+    let papers = Papers::read(&config)?;
     let lock = Lock::take(config.data_dir())?;
-    let node = Arc::new(Node::open(config).await?);
+    let node = Arc::new(Node::open(config, papers).await?);
     tracing::info!(
         node = %node.config.name,
         cluster = node.identity.cluster_name(),

@@ -3,6 +3,7 @@
 
 mod error;
 mod file;
+mod ports;
 mod section;
 mod span;
 mod value;
@@ -40,25 +41,14 @@ pub(crate) struct Config {
 impl Config {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> Result<Self> {
-        let unreadable = |source| Error::Unreadable {
-            path: path.to_owned(),
-            source,
+        let text = text(path)?;
+        let syntax = |error: toml::de::Error| Error::syntax(path, &error.to_string());
+        let typed = |error| match toml::from_str::<File>(&text) {
+            // Why: it knows what was wanted in that place.
+            Err(better) => syntax(better),
+            Ok(_) => syntax(error),
         };
-        let length = match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::Missing(path.to_owned()));
-            }
-            other => other.map_err(unreadable)?.len(),
-        };
-        if length > SIZE_LIMIT {
-            return Err(unreadable(std::io::Error::other("it is larger than 1 MiB")));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let syntax = |error: toml::de::Error| Error::Syntax {
-            path: path.to_owned(),
-            text: error.to_string(),
-        };
-        let table: Table = text.parse().map_err(syntax)?;
+        let table: Table = text.parse().map_err(typed)?;
         value::check_keys(&table)?;
         // Why from the text again: only then do errors point at the line.
         Self::of(toml::from_str(&text).map_err(syntax)?)
@@ -70,10 +60,7 @@ impl Config {
         let file = table
             .clone()
             .try_into()
-            .map_err(|error: toml::de::Error| Error::Syntax {
-                path: path.to_owned(),
-                text: error.message().to_owned(),
-            })?;
+            .map_err(|error: toml::de::Error| Error::syntax(path, error.message()))?;
         Self::of(file)
     }
 
@@ -148,6 +135,7 @@ impl Config {
                 "1 to 100000 are possible",
             ));
         }
+        ports::check(self)?;
         if timing.suspicion.millis() <= timing.shrink.millis() {
             let why = "it must be longer than `timing.shrink`, or a cut cable moves the primary";
             return Err(unusable("timing.suspicion", why));
@@ -240,6 +228,30 @@ impl Config {
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.data_dir().join("control.sock")
     }
+}
+
+/// The file's text: of bounded size, whatever kind of file it is.
+fn text(path: &Path) -> Result<String> {
+    use std::io::{ErrorKind, Read as _};
+    let unreadable = |source: std::io::Error| match source.kind() {
+        ErrorKind::NotFound => Error::Missing(path.to_owned()),
+        ErrorKind::IsADirectory => Error::NoFile(path.to_owned()),
+        _ => Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    let read = file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(unreadable)?;
+    if bytes.len() as u64 > SIZE_LIMIT {
+        return Err(Error::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| Error::NotText {
+        path: path.to_owned(),
+        at: error.utf8_error().valid_up_to(),
+    })
 }
 
 fn required<T: std::str::FromStr>(key: &'static str, typed: Option<&str>) -> Result<T>

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    output::tell_panics();
     let cli = cli::Cli::parse();
     let output = cli.output();
     match cli.run() {

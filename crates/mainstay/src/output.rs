@@ -3,6 +3,7 @@
 mod colour;
 mod exit;
 mod failure;
+mod panic;
 mod table;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub(crate) use colour::{Colour, Style, paint};
 pub(crate) use exit::Exit;
 pub(crate) use failure::{Failure, Result};
+pub(crate) use panic::tell_panics;
 pub(crate) use table::Table;
 
 /// Where a verb's words go.

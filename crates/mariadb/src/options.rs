@@ -10,7 +10,7 @@ use crate::settings::Settings;
 mod table;
 
 pub(crate) use table::ENFORCED;
-use table::{OWN, REFUSED, REFUSED_BEGINNINGS};
+use table::{OWN, REFUSED, REFUSED_BEGINNINGS, VALUES};
 
 /// Name of an option as the server understands it: `Loose-Skip-Name` and `skip_name` are the same.
 fn normal(name: &str) -> String {
@@ -65,7 +65,8 @@ pub(crate) fn check(options: &BTreeMap<String, String>) -> Result<()> {
             continue;
         }
         for spelling in spellings(&normal) {
-            if let Some(why) = reason_against(&spelling) {
+            let why = reason_against(&spelling).or_else(|| reason_against_value(&spelling, value));
+            if let Some(why) = why {
                 return Err(Error::OptionRefused {
                     name: name.clone(),
                     why,
@@ -94,6 +95,14 @@ fn reason_against(name: &str) -> Option<String> {
         .iter()
         .find(begins)
         .map(|(_, why)| (*why).to_owned())
+}
+
+fn reason_against_value(name: &str, value: &str) -> Option<String> {
+    let value = value.to_ascii_lowercase();
+    let hits = |(full, are_good, values, _): &&(&str, bool, &[&str], &str)| {
+        full.starts_with(name) && values.contains(&value.as_str()) != *are_good
+    };
+    VALUES.iter().find(hits).map(|(.., why)| (*why).to_owned())
 }
 
 fn wish(value: &str) -> Option<bool> {
@@ -220,6 +229,20 @@ mod tests {
             "loose-performance_schema",
         ] {
             assert!(!refused(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_that_take_durability_away_are_refused_and_others_taken() {
+        for (name, value, good) in [
+            ("default_storage_engine", "MyISAM", false),
+            ("default-storage-eng", "aria", false),
+            ("default_storage_engine", "InnoDB", true),
+            ("innodb_flush_method", "nosync", false),
+            ("innodb_flush_method", "O_DIRECT", true),
+        ] {
+            let options = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            assert_eq!(check(&options).is_ok(), good, "{name}={value}");
         }
     }
 

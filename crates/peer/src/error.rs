@@ -42,6 +42,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file was written by a later version of the program.
+    #[error("{path} has version {found}, this program knows version {known}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The latest one known here.
+        known: u32,
+    },
     /// The files of an identity do not belong together.
     #[error("the identity in {path} does not fit together: {reason}")]
     Mismatch {

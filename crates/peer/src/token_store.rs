@@ -48,6 +48,12 @@ struct Used {
     granted: bool,
 }
 
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Content {
     version: u32,
@@ -250,14 +256,16 @@ impl TokenStore {
 
 fn load(path: &Path) -> Result<BTreeMap<String, Issued>> {
     let text = file::read_secret(path)?;
+    let head: Head = serde_json::from_str(&text).map_err(|error| file::corrupt(path, error))?;
+    if head.version > VERSION {
+        return Err(Error::Newer {
+            path: path.to_owned(),
+            found: head.version,
+            known: VERSION,
+        });
+    }
     let content: Content =
         serde_json::from_str(&text).map_err(|error| file::corrupt(path, error))?;
-    if content.version != VERSION {
-        return Err(file::corrupt(
-            path,
-            format!("it has version {}", content.version),
-        ));
-    }
     Ok(content.tokens)
 }
 

@@ -12,6 +12,7 @@ use redb::Database;
 use tokio::sync::oneshot;
 
 use super::file::{LOG, Loaded, META, failed, load};
+use super::look::look;
 use super::voter::Identity;
 use crate::Result;
 
@@ -90,6 +91,8 @@ impl Disk {
     ///
     /// Errors: the store is another's or newer, or the disk fails.
     pub(crate) fn open(dir: &Path, me: &Identity) -> Result<(Self, Loaded)> {
+        // Why first: opening writes to the file, also when it is refused afterwards.
+        look(dir, me)?;
         create_dir(dir).map_err(|error| failed("create", &error))?;
         let path = dir.join("ledger.redb");
         let database = Database::builder()

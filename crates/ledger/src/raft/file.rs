@@ -33,6 +33,15 @@ struct Owner {
     node: u64,
 }
 
+impl Owner {
+    fn of(me: &Identity) -> Self {
+        Self {
+            cluster: me.cluster.clone(),
+            node: me.node,
+        }
+    }
+}
+
 pub(crate) fn failed(what: &str, error: &dyn std::error::Error) -> Error {
     Error::StoreFailed(format!("{what}: {error}"))
 }
@@ -42,10 +51,7 @@ pub(crate) fn failed(what: &str, error: &dyn std::error::Error) -> Error {
 /// Errors: it is another's or newer, or unreadable.
 pub(crate) fn load(database: &Database, path: &Path, me: &Identity) -> Result<Loaded> {
     let fail = |error: redb::Error| failed("read", &error);
-    let owner = Owner {
-        cluster: me.cluster.clone(),
-        node: me.node,
-    };
+    let owner = Owner::of(me);
     let Some(meta) = read_meta(database).map_err(fail)? else {
         let store = getrandom::u64().map_err(|error| Error::Random(error.to_string()))?;
         create(database, &owner, store).map_err(|error| error.0)?;
@@ -59,7 +65,7 @@ pub(crate) fn load(database: &Database, path: &Path, me: &Identity) -> Result<Lo
             log: BTreeMap::new(),
         });
     };
-    check_owner(&meta, path, &owner)?;
+    check_owner(&meta, path, me)?;
     let get = |key: &str| meta.get(key).map(Vec::as_slice);
     let mut log = BTreeMap::new();
     for (index, bytes) in read_log(database).map_err(fail)? {
@@ -79,7 +85,12 @@ pub(crate) fn load(database: &Database, path: &Path, me: &Identity) -> Result<Lo
     })
 }
 
-fn check_owner(meta: &BTreeMap<String, Vec<u8>>, path: &Path, me: &Owner) -> Result<()> {
+pub(crate) fn check_owner(
+    meta: &BTreeMap<String, Vec<u8>>,
+    path: &Path,
+    me: &Identity,
+) -> Result<()> {
+    let me = &Owner::of(me);
     let missing = || Error::StoreFailed("the store has no owner".into());
     let found: u32 = format::recall(meta.get("format").ok_or_else(missing)?)?;
     let path = PathBuf::from(path);
@@ -127,7 +138,9 @@ fn create(database: &Database, owner: &Owner, store: u64) -> Result<(), CreateEr
     Ok(())
 }
 
-fn read_meta(database: &Database) -> Result<Option<BTreeMap<String, Vec<u8>>>, redb::Error> {
+pub(crate) fn read_meta(
+    database: &Database,
+) -> Result<Option<BTreeMap<String, Vec<u8>>>, redb::Error> {
     let transaction = database.begin_read()?;
     let table = match transaction.open_table(META) {
         Ok(table) => table,

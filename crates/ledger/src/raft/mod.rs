@@ -14,6 +14,7 @@ mod file;
 mod forced;
 mod format;
 mod inner;
+mod look;
 mod machine;
 mod message;
 mod peers;
@@ -41,6 +42,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 pub use change::Change;
+pub use look::THREAD as LOOK_THREAD;
 pub use timing::Timing;
 pub use transport::Transport;
 pub use voter::{Identity, Voter};
@@ -67,6 +69,14 @@ pub struct Raft {
 }
 
 impl Raft {
+    /// Whether [`Raft::open`] would take what lies in `dir`; touches nothing. Blocks for as long as
+    /// reading the file takes.
+    ///
+    /// Errors: the store belongs to another node or cluster or a newer version, or is damaged.
+    pub fn look(dir: &Path, me: &Identity) -> Result<()> {
+        look::look(dir, me)
+    }
+
     /// Opens or creates this node's part of the ledger in `dir` and begins to take part: as what
     /// it was before, or as nobody until it founds the ledger or the leader lets it in.
     ///

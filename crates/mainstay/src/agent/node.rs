@@ -11,10 +11,12 @@ use peer::{Authority, Endpoint, Identity, JoinDesk, TokenStore};
 use tokio::sync::watch;
 
 use super::directory::Directory;
+use super::papers::{Papers, ledger_identity};
+use super::refusal;
 use super::transport::PeerTransport;
 use crate::config::Config;
 use crate::output::{Failure, Result};
-use crate::setup::{Record, Secrets, identity_dir, ledger_dir, replication_account};
+use crate::setup::{Secrets, ledger_dir};
 
 /// This node.
 pub(super) struct Node {
@@ -72,23 +74,21 @@ pub(super) fn local(port: u16) -> SocketAddr {
 }
 
 impl Node {
-    /// Opens everything that the configuration names; starts nothing but the ledger.
-    pub(super) async fn open(config: Config) -> Result<Self> {
+    /// Opens everything that the configuration and the papers name; starts nothing but the ledger.
+    pub(super) async fn open(config: Config, papers: Papers) -> Result<Self> {
         let data_dir = config.data_dir().to_owned();
-        let record = Record::load(&data_dir)?;
-        let dir = identity_dir(&data_dir);
-        let identity = Identity::load(&dir).map_err(Failure::doing("load this node's identity"))?;
-        check_same(&config, &record, &identity)?;
+        let me = ledger_identity(&papers.identity, &papers.record);
+        let Papers {
+            record,
+            identity,
+            secrets,
+            desk,
+            server,
+        } = papers;
         let is_data = !config.file.node.witness;
-        let secrets = is_data.then(|| Secrets::load(&data_dir)).transpose()?;
         let identity = Arc::new(identity);
         let endpoint = Endpoint::new(Arc::clone(&identity), peer::Config::default())
             .map_err(Failure::doing("set up the network"))?;
-        let desk = if is_data {
-            Some(Desk::open(&dir)?)
-        } else {
-            None
-        };
         if let Some(desk) = &desk {
             let (authority, tokens) = (Arc::clone(&desk.authority), Arc::clone(&desk.tokens));
             endpoint.set_join_desk(Some(JoinDesk::new(authority, tokens)));
@@ -96,17 +96,10 @@ impl Node {
         let directory = Arc::new(Directory::open(&data_dir, &record.introduced));
         let endpoint = Arc::new(endpoint);
         let transport = PeerTransport::new(Arc::clone(&endpoint), Arc::clone(&directory));
-        let me = ledger::Identity {
-            cluster: identity.cluster_id().to_owned(),
-            node: u64::from(record.number),
-        };
         let timing = ledger::Timing::default();
-        let raft = Raft::open(&ledger_dir(&data_dir), me, Arc::new(transport), timing).await;
-        let raft = raft.map_err(Failure::doing("open the ledger"))?;
-        let server = match &secrets {
-            Some(secrets) => Some(server(&config, &record, secrets)?),
-            None => None,
-        };
+        let store = ledger_dir(&data_dir);
+        let raft = Raft::open(&store, me, Arc::new(transport), timing).await;
+        let raft = raft.map_err(refusal::ledger(&store))?;
         let typed = &config.file.mariadb;
         let upstream =
             is_data.then(|| Arc::new(Upstream::new((*endpoint).clone(), local(typed.tunnel_port))));
@@ -146,40 +139,4 @@ impl Node {
     pub(super) fn address_of(&self, name: &NodeName) -> Option<SocketAddr> {
         self.directory.address(name)
     }
-}
-
-impl Desk {
-    fn open(dir: &std::path::Path) -> Result<Self> {
-        let authority =
-            Authority::load(dir).map_err(Failure::doing("load the cluster's authority"))?;
-        let tokens = TokenStore::open(dir).map_err(Failure::doing("open the tokens"))?;
-        Ok(Self {
-            authority: Arc::new(authority),
-            tokens: Arc::new(tokens),
-        })
-    }
-}
-
-fn server(config: &Config, record: &Record, secrets: &Secrets) -> Result<mariadb::Server> {
-    let settings = config.server(record.number, replication_account(secrets));
-    mariadb::Server::new(settings).map_err(Failure::doing("use the settings of MariaDB"))
-}
-
-/// The file, the record and the certificate must speak of the same node.
-fn check_same(config: &Config, record: &Record, identity: &Identity) -> Result {
-    let name = &config.name;
-    if record.name != *name || identity.node() != name.as_str() {
-        return Err(Failure::refused(format!(
-            "the configuration says that this node is `{name}`, its directory that it is `{}`",
-            record.name
-        ))
-        .hint("a node cannot be renamed: put the old name back"));
-    }
-    if record.kind != config.kind() {
-        return Err(
-            Failure::refused("`node.witness` was changed after this node joined")
-                .hint("put it back; to change it, take the node out and let it join again"),
-        );
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keeper::Picture;
-use sql_gateway::{Route, Target};
+use sql_gateway::{Lease, Route, Target};
 use tokio::sync::watch;
 
 use super::node::Node;
@@ -17,8 +17,8 @@ pub(super) fn follow(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> watch
         loop {
             let picture = pictures.borrow_and_update().clone();
             if let Some(picture) = picture {
-                let route = route(&picture);
                 routes.send_if_modified(|old| {
+                    let route = route(&picture, old);
                     let is_new = *old != route;
                     *old = route;
                     is_new
@@ -33,14 +33,23 @@ pub(super) fn follow(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> watch
     follower
 }
 
-fn route(picture: &Picture) -> Route {
+/// The lease goes on with the same primary; with another one the old one's is put off no more.
+fn route(picture: &Picture, before: &Route) -> Route {
     let (epoch, primary, hold) = picture.route();
     let target = primary.map(|node| Target {
         node: node.to_string(),
     });
+    let same = before.epoch == epoch && before.target == target;
+    let lease = if same {
+        before.lease.clone()
+    } else {
+        Lease::default()
+    };
+    lease.renew(picture.fresh_until);
     Route {
         epoch,
         target,
         hold,
+        lease,
     }
 }

@@ -1,7 +1,7 @@
 //! What can be wrong with a configuration, each with what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What fallible calls of this folder return.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,6 +19,20 @@ pub(crate) enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is a directory.
+    #[error("`{}` is a directory, not a configuration file", .0.display())]
+    NoFile(PathBuf),
+    /// No file of ours is so large.
+    #[error("`{}` is larger than 1 MiB: it is no configuration file of Mainstay", .0.display())]
+    TooLarge(PathBuf),
+    /// It is no text.
+    #[error("`{}` is no text: byte {at} is not UTF-8", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Which byte.
+        at: usize,
     },
     /// The file is no TOML, or a value has another type than its key.
     #[error("`{}` is not understood:\n{}", path.display(), text.trim_end())]
@@ -62,7 +76,21 @@ pub(crate) enum Error {
     },
 }
 
+/// Of the parser's words, which repeat the line.
+const LINE_LIMIT: usize = 160;
+const LINES_LIMIT: usize = 8;
+
 impl Error {
+    /// What the parser says, cut to a length that can be read.
+    pub(super) fn syntax(path: &Path, told: &str) -> Self {
+        let cut = |line: &str| line.chars().take(LINE_LIMIT).collect::<String>();
+        let lines: Vec<String> = told.lines().take(LINES_LIMIT).map(cut).collect();
+        Self::Syntax {
+            path: path.to_owned(),
+            text: lines.join("\n"),
+        }
+    }
+
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
@@ -71,7 +99,17 @@ impl Error {
             }
             Self::UnknownKey { nearest: Some(nearest), .. } => format!("the nearest is `{nearest}`"),
             Self::NotAnAssignment(_) => "write `--set KEY=VALUE`, as in `--set peer.port=7401`".to_owned(),
-            _ => return None,
+            Self::NotASection(_)
+            | Self::Value { .. }
+            | Self::UnknownKey { .. } => return None,
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "repeat the command as a user that may read it, usually root".to_owned()
+            }
+            Self::Unreadable { .. } | Self::NoFile(_) | Self::TooLarge(_) | Self::NotText { .. } => {
+                "name the configuration file with `--config`".to_owned()
+            }
+            Self::Syntax { .. } => "correct that line and repeat the command".to_owned(),
+            Self::Unusable { key, .. } => format!("give `{key}` another value"),
         })
     }
 }

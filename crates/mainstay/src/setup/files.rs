@@ -47,7 +47,11 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, is_secret: bool) -> Re
         file.take(SIZE_LIMIT).read_to_string(&mut text)?;
         Ok((text, mode))
     };
-    let (text, mode) = work().map_err(Failure::doing(doing()))?;
+    let (text, mode) = work().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => damaged(path, "it is no text"),
+        io::ErrorKind::NotFound => damaged(path, "it is missing"),
+        _ => Failure::doing(doing())(error),
+    })?;
     if is_secret && mode & 0o077 != 0 {
         return Err(Failure::refused(format!(
             "`{}` holds a secret and others can read it (mode {mode:04o})",
@@ -55,7 +59,20 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, is_secret: bool) -> Re
         ))
         .hint(format!("`chmod 600 {}`", path.display())));
     }
-    serde_json::from_str(&text).map_err(Failure::doing(doing()))
+    serde_json::from_str(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        damaged(
+            path,
+            &format!("it is no JSON (line {line}, column {column})"),
+        )
+    })
+}
+
+/// Only this node has such a file: it cannot be made up.
+pub(crate) fn damaged(path: &Path, why: &str) -> Failure {
+    Failure::new(format!("`{}` is damaged", path.display()))
+        .cause(why)
+        .hint("put it back from a copy of this server; without one let it join anew as another node, with another `--data-dir`")
 }
 
 /// Makes the directory with this mode when it is missing, its parents as the system makes them.
@@ -93,6 +110,10 @@ pub(crate) fn is_vacant(dir: &Path) -> Result<bool> {
             Ok(names.all(|name| name == "lost+found"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let told = format!("`{}` is no directory", dir.display());
+            Err(Failure::refused(told).hint("name another directory, or move it away"))
+        }
         Err(error) => Err(Failure::doing(format!("read `{}`", dir.display()))(error)),
     }
 }

@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cluster::{MemberKind, NodeName};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::files;
+use super::{check, files};
 use crate::output::{Failure, Result};
 
 const VERSION: u32 = 1;
@@ -67,15 +69,20 @@ impl Record {
 
     /// Loads it.
     pub(crate) fn load(data_dir: &Path) -> Result<Self> {
+        if check::unfinished(data_dir).exists() {
+            return Err(Failure::new(format!(
+                "`{}` is of a setup that was interrupted",
+                data_dir.display()
+            ))
+            .hint("repeat the same `mainstay init` or `mainstay join`"));
+        }
         if !Self::exists(data_dir) {
             return Err(
                 Failure::new(format!("`{}` is no node's directory", data_dir.display()))
                     .hint("make this server a node with `mainstay init` or `mainstay join`"),
             );
         }
-        let record: Self = files::read_json(&Self::path(data_dir), false)?;
-        check_version(record.version, &Self::path(data_dir))?;
-        Ok(record)
+        load(&Self::path(data_dir), false)
     }
 }
 
@@ -125,21 +132,25 @@ impl Secrets {
 
     /// Loads them; refuses a file that others can read.
     pub(crate) fn load(data_dir: &Path) -> Result<Self> {
-        let secrets: Self = files::read_json(&Self::path(data_dir), true)?;
-        check_version(secrets.version, &Self::path(data_dir))?;
-        Ok(secrets)
+        load(&Self::path(data_dir), true)
     }
 }
 
-fn check_version(found: u32, path: &Path) -> Result {
-    if found == VERSION {
-        return Ok(());
+/// The version first: what a later one has besides is not known here.
+fn load<T: DeserializeOwned>(path: &Path, is_secret: bool) -> Result<T> {
+    let value: Value = files::read_json(path, is_secret)?;
+    let found = value.get("version").and_then(Value::as_u64);
+    let found = found.ok_or_else(|| files::damaged(path, "it names no version"))?;
+    if found > u64::from(VERSION) {
+        return Err(Failure::refused(format!(
+            "`{}` has version {found}, this program knows version {VERSION}",
+            path.display()
+        ))
+        .hint("run the version of Mainstay that wrote it, or a later one"));
     }
-    Err(Failure::new(format!(
-        "`{}` has version {found}, this program knows version {VERSION}",
-        path.display()
-    ))
-    .hint("use the program that wrote it, or a newer one"))
+    // Why not the parser's words: of a secret they would show a part.
+    let wrong = |_| files::damaged(path, "it is not what Mainstay writes there");
+    serde_json::from_value(value).map_err(wrong)
 }
 
 #[cfg(test)]

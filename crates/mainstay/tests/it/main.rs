@@ -10,3 +10,4 @@ mod commands;
 mod documents;
 mod life;
 mod program;
+mod refusals;

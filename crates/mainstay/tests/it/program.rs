@@ -117,6 +117,11 @@ impl Place {
         options
     }
 
+    /// 0: peers, 1: applications, 2 to 4: the server's port, extra port and tunnel port.
+    pub(crate) fn port(&self, at: usize) -> u16 {
+        self.ports[at]
+    }
+
     /// Where applications connect.
     pub(crate) fn sql_port(&self) -> u16 {
         self.ports[1]

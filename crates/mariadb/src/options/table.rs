@@ -188,12 +188,46 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("master_verify_checksum", "it hides damage"),
     ("binlog_checksum", "it hides damage"),
     ("debug_no_sync", "it takes durability away"),
+    ("sql_log_bin", "it leaves writes out of the binary log"),
+    (
+        "slave_run_triggers_for_rbr",
+        "triggers run on the primary only, their rows are replicated",
+    ),
     ("server_uid", "it is the server's own"),
     ("defaults_file", "the option file is ours"),
     ("defaults_extra_file", "the option file is ours"),
     ("chroot", "paths would differ from the agent's"),
     ("unix_socket", "the agent logs in with it"),
     ("extra_max_connections", "the agents need these connections"),
+];
+
+/// Options of which some values would take that away: name, the values that are good (`true`) or bad
+/// (`false`), and why.
+pub(super) const VALUES: &[(&str, bool, &[&str], &str)] = &[
+    (
+        "default_storage_engine",
+        true,
+        &["innodb"],
+        "only InnoDB is crash-safe",
+    ),
+    (
+        "enforce_storage_engine",
+        true,
+        &["innodb"],
+        "only InnoDB is crash-safe",
+    ),
+    (
+        "storage_engine",
+        true,
+        &["innodb"],
+        "only InnoDB is crash-safe",
+    ),
+    (
+        "innodb_flush_method",
+        false,
+        &["littlesync", "nosync", "2", "3"],
+        "it takes durability away",
+    ),
 ];
 
 /// Beginnings of names that are refused altogether.
