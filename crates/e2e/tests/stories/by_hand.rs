@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use trial::Status;
+use trial::{SCHEMA, Session, Status};
 
 use crate::stage::{LIMIT, Stage};
 
@@ -111,9 +111,23 @@ impl Stage {
     pub(crate) async fn own_table(&self, rows: u32) -> Result<()> {
         let fill = format!("INSERT INTO story.own SELECT seq, 0 FROM seq_1_to_{rows}");
         let make = "CREATE TABLE story.own (id INT PRIMARY KEY, value INT NOT NULL) ENGINE=InnoDB";
-        self.by_hand(&self.primary, &["CREATE DATABASE story", make, &fill])
-            .await?;
+        self.by_hand(
+            &self.primary,
+            &["CREATE DATABASE story", "USE story", make, &fill],
+        )
+        .await?;
         self.same_everywhere("SELECT COUNT(*) FROM story.own").await
+    }
+
+    /// Keeps every application from writing for as long as the session lives; what was written before is everywhere.
+    pub(crate) async fn calm(&self) -> Result<Session> {
+        let tables = ["entry", "account", "transfer", "register", "list"];
+        let locks = tables.map(|table| format!("{SCHEMA}.{table} READ"));
+        let mut session = self.cluster.as_administrator(&self.primary).await?;
+        let lock = format!("LOCK TABLES {}", locks.join(", "));
+        session.execute(&lock, LIMIT).await?;
+        self.same_everywhere("SELECT @@gtid_binlog_pos").await?;
+        Ok(session)
     }
 
     /// Waits until the status says so.

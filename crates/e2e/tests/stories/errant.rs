@@ -44,15 +44,11 @@ async fn story(name: &str, shape: Shape) {
 
 /// While no application writes.
 async fn quietly(stage: &Stage, replica: &str) -> Result<()> {
-    let lock = "LOCK TABLES mainstay_trial.entry READ, mainstay_trial.account READ, \
-                mainstay_trial.transfer READ, mainstay_trial.register READ";
-    let mut calm = stage.cluster.as_administrator(&stage.primary).await?;
-    calm.execute(lock, LIMIT).await?;
-    stage.same_everywhere("SELECT @@gtid_binlog_pos").await?;
+    let calm = stage.calm().await?;
     stage.by_hand(replica, &[WRITTEN]).await?;
     stage.saved(replica, SHOWN).await?;
     stage.out_of_sync(replica).await?;
-    calm.execute("UNLOCK TABLES", LIMIT).await?;
+    drop(calm);
     Ok(())
 }
 
