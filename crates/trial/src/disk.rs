@@ -141,9 +141,28 @@ impl Disk {
         loop {
             match run(Command::new("umount").arg(&self.point)) {
                 Err(_) if Instant::now() < until => std::thread::sleep(LOOK),
-                result => return result,
+                result => break result?,
             }
         }
+        // Why also the device: a process elsewhere may hold the file system, which is then not repaired but shared.
+        while self.is_attached()? {
+            if Instant::now() > until {
+                let command = format!("umount {}", self.point.display());
+                let said = "and yet the file system is in use".into();
+                return Err(Error::Refused {
+                    command,
+                    code: "success".into(),
+                    said,
+                });
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn is_attached(&self) -> Result<bool> {
+        let output = output(Command::new("losetup").arg("--associated").arg(&self.image))?;
+        Ok(!output.stdout.trim_ascii().is_empty())
     }
 }
 

@@ -9,11 +9,25 @@ use std::{
     process::Command,
 };
 
-use crate::{Cluster, Error, Node, Place, Result, disk::Disk, fault::freeze};
+use crate::{
+    Cluster, Error, Node, Place, Result,
+    disk::{self, Disk},
+    fault::freeze,
+};
 
 const FILE: &str = "boot-id";
-/// The file is `$0`, what is then run is the rest.
-const SCRIPT: &str = r#"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#;
+/// The file is `$0`, the node's own disk `$1`, what is then run is the rest. Why the other nodes' disks are
+/// unmounted there: each would be kept in use by nodes that have nothing to do with it.
+const SCRIPT: &str = r#"mount --bind "$0" /proc/sys/kernel/random/boot_id || exit
+own=$1
+shift
+while read -r from point rest; do
+    case $from:$point in
+    /dev/loop*:"$own") ;;
+    /dev/loop*:*/disk) umount --lazy "$point" ;;
+    esac
+done </proc/self/mounts
+exec "$@""#;
 
 /// Boots anew: writes another boot id to the file in the node's directory.
 pub(crate) fn boot(dir: &Path) -> Result<()> {
@@ -48,7 +62,7 @@ pub(crate) fn command(place: &Place, dir: &Path, program: &Path) -> Command {
             "-c",
             SCRIPT,
         ])
-        .arg(file(dir))
+        .args([file(dir), disk::point(dir)])
         .arg(program);
     command
 }
