@@ -4,7 +4,7 @@
 use cluster::{Document, Epoch, Millis, NodeName, Report, Rev};
 use serde::{Deserialize, Serialize};
 
-use crate::{CloneProgress, Error, Remark, Result};
+use crate::{CloneProgress, Drain, Error, Remark, Result};
 
 const VERSION: u32 = 1;
 
@@ -72,6 +72,9 @@ pub struct Extras {
     pub pause: Option<(Epoch, Millis)>,
     /// A clone on its way.
     pub clone: Option<CloneProgress>,
+    /// What it has received and must still apply.
+    #[serde(default)]
+    pub drain: Option<Drain>,
     /// What this node is doing, as a sentence.
     pub reason: String,
     /// What people should see to.

@@ -13,6 +13,7 @@
 mod actor;
 mod board;
 mod clone;
+mod drain;
 mod error;
 mod format;
 mod found;
@@ -37,6 +38,7 @@ mod tail;
 mod upkeep;
 mod watched;
 
+pub use drain::Drain;
 pub use error::{Error, Result};
 pub use format::{Extras, decode_document, encode_document};
 pub use found::found;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::Extras;
 use crate::actor::Actor;
+use crate::drain::Pace;
 use crate::health::{self, Finding};
 use crate::lag::Lag;
 use crate::observe::{Beside, Observer};
@@ -37,6 +38,7 @@ pub(crate) struct Slot {
     alive: Option<Alive>,
     observer: Observer,
     lag: Lag,
+    pace: Pace,
     connected: BTreeMap<NodeName, (bool, u64)>,
     /// When it was last looked for and not found.
     missed: Option<Instant>,
@@ -68,6 +70,7 @@ impl Slot {
             alive: None,
             observer: Observer::default(),
             lag: Lag::default(),
+            pace: Pace::default(),
             connected: BTreeMap::new(),
             missed: None,
         }
@@ -106,6 +109,7 @@ impl Slot {
             self.alive = Some(watch_over(&server, pid));
         }
         let Some(alive) = &mut self.alive else { return };
+        extras.drain = None;
         extras.pid = Some(alive.pid);
         extras.socket = Some(server.settings().socket().display().to_string());
         if alive.killed.is_some_and(|at| at.elapsed() < ENDING_LIMIT) {
@@ -134,6 +138,7 @@ impl Slot {
                 let beside = self.beside(view, actor, &server, health, &status).await;
                 extras.version = Some(status.version.clone());
                 let running = self.observer.running(&status, beside);
+                extras.drain = self.pace.look(view.now, &running);
                 set(view, Seen::Running(Box::new(running)));
             }
             Err(error) => {

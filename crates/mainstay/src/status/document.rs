@@ -76,6 +76,9 @@ pub(crate) struct Node {
     pub(crate) trouble: Option<String>,
     /// A copy of another node's data on its way.
     pub(crate) clone: Option<keeper::CloneProgress>,
+    /// What a replica has received and must still apply, when it is behind or about to take over.
+    #[serde(default)]
+    pub(crate) drain: Option<keeper::Drain>,
 }
 
 /// A MariaDB server.

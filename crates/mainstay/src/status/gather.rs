@@ -81,6 +81,7 @@ fn own(picture: &Picture, address: String, is_witness: bool) -> Node {
         reason: Some(picture.reason.clone()),
         trouble: picture.extras.trouble.clone(),
         clone: picture.extras.clone.clone(),
+        drain: picture.extras.drain.clone(),
     }
 }
 
@@ -116,6 +117,7 @@ fn other(picture: &Picture, name: &NodeName, address: String, is_witness: bool) 
             .filter(|reason| !reason.is_empty()),
         trouble: fresh_extras.and_then(|extras| extras.trouble.clone()),
         clone: fresh_extras.and_then(|extras| extras.clone.clone()),
+        drain: fresh_extras.and_then(|extras| extras.drain.clone()),
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) fn lines(status: &Status, now_s: u64, is_coloured: bool) -> Vec<Strin
         if let Some(clone) = &node.clone {
             lines.push(format!("{}: {}", node.name, progress(clone)));
         }
+        if let Some(drain) = &node.drain {
+            lines.push(format!("{}: {}", node.name, remaining(drain)));
+        }
         if let Some(trouble) = &node.trouble {
             lines.push(format!("{}: {trouble}", node.name));
         }
@@ -88,6 +91,20 @@ fn row(node: &Node, status: &Status) -> Vec<String> {
         seen,
         version,
     ]
+}
+
+fn remaining(drain: &keeper::Drain) -> String {
+    let behind = drain.behind_ms.map_or_else(String::new, |ms| {
+        format!(", its data is {} behind", short(ms))
+    });
+    let left = drain.left_ms.map_or_else(
+        || "no transaction has ended lately, so how long it takes is not known".to_owned(),
+        |ms| format!("about {} left at the present pace", short(ms)),
+    );
+    format!(
+        "{} transactions are received and not applied{behind}; {left}",
+        drain.missing
+    )
 }
 
 fn progress(clone: &keeper::CloneProgress) -> String {
@@ -213,6 +230,24 @@ mod tests {
         assert_eq!(lines[1], "  no replica is in sync");
         status.primary = None;
         assert_eq!(status.exit(), Exit::NoPrimary);
+    }
+
+    #[test]
+    fn replica_when_it_is_behind_then_what_is_left_and_how_long_it_takes_are_told() {
+        let mut status = example();
+        let mut drain = keeper::Drain {
+            missing: 1_234,
+            behind_ms: Some(61_000),
+            left_ms: Some(42_000),
+        };
+        status.nodes[1].drain = Some(drain.clone());
+        let told = |status: &Status| lines(status, 0, false).join("\n");
+        let line = "bravo: 1234 transactions are received and not applied, its data is 1 min behind; \
+                    about 42.0 s left at the present pace";
+        assert!(told(&status).contains(line), "{}", told(&status));
+        drain.left_ms = None;
+        status.nodes[1].drain = Some(drain);
+        assert!(told(&status).contains("no transaction has ended lately"));
     }
 
     #[test]
