@@ -121,6 +121,11 @@ impl Arena {
         self.flows(&nodes, 20).await
     }
 
+    /// A stretch of load goes on.
+    pub fn is_loaded(&self) -> bool {
+        self.load.is_some()
+    }
+
     /// Ends the stretch, and holds what its clients were told against what the nodes hold.
     ///
     /// # Errors

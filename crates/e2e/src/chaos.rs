@@ -62,5 +62,5 @@ pub async fn run(ground: &Ground, wish: &Wish, stop: &Stop, say: Say<'_>) -> Res
     arena.cluster.wait_settled(LIMIT).await?;
     let mut driver = Driver::new(arena, ground, wish);
     driver.play(&catalogue, stop, say).await;
-    Ok(driver.conclude(stop).await)
+    Ok(driver.conclude(stop, say).await)
 }

@@ -115,6 +115,8 @@ pub struct Report {
     pub failed_round: Option<u64>,
     /// What went wrong there.
     pub failure: Option<String>,
+    /// Why the last stretch of load could not be checked: nothing is known of its writes.
+    pub unchecked: Option<String>,
     /// A person ended it early.
     pub interrupted: bool,
 }
@@ -139,13 +141,17 @@ impl Report {
             anomalies: Vec::new(),
             failed_round: None,
             failure: None,
+            unchecked: None,
             interrupted: false,
         }
     }
 
     /// Nothing was lost, nothing was odd, everything healed.
     pub fn is_good(&self) -> bool {
-        self.lost == 0 && self.anomalies.is_empty() && self.failure.is_none()
+        self.lost == 0
+            && self.anomalies.is_empty()
+            && self.failure.is_none()
+            && self.unchecked.is_none()
     }
 
     /// How many misfortunes there were, switchovers included.
@@ -156,6 +162,15 @@ impl Report {
     pub(super) fn fail(&mut self, round: u64, error: &anyhow::Error) {
         self.failed_round = Some(round);
         self.failure = Some(format!("{error:#}"));
+    }
+
+    /// Notes a stretch of which nothing is known but what happened.
+    pub(super) fn take_unchecked(&mut self, rounds: &[Round], error: &anyhow::Error) {
+        for round in rounds {
+            let kind = self.kinds.entry(round.label()).or_default();
+            kind.count += 1;
+        }
+        self.unchecked = Some(format!("{error:#}"));
     }
 
     /// Takes a checked stretch in.
@@ -183,6 +198,19 @@ impl Report {
         if !verdict.is_good() && self.failed_round.is_none() {
             self.failed_round = rounds.last().map(|round| round.number);
         }
+    }
+
+    /// One line.
+    pub fn line(&self) -> String {
+        let gaps = self.kinds.values().map(|kind| kind.gap.worst_ms);
+        format!(
+            "{} misfortunes, worst gap {} ms, {} acknowledged, {} lost, errors {}",
+            self.faults(),
+            gaps.max().unwrap_or(0),
+            self.acknowledged,
+            self.lost,
+            self.errors_line()
+        )
     }
 
     fn errors_line(&self) -> String {
@@ -276,6 +304,9 @@ impl fmt::Display for Report {
         if let Some(failure) = &self.failure {
             let round = self.failed_round.unwrap_or(self.from);
             writeln!(f, "NOT HEALED    round {round}: {failure}")?;
+        }
+        if let Some(unchecked) = &self.unchecked {
+            writeln!(f, "NOT CHECKED   the last stretch of load: {unchecked}")?;
         }
         if !self.is_good() {
             return writeln!(f, "to repeat     {}", self.repeat_line());

@@ -17,7 +17,7 @@ use trial::{
 };
 
 /// Whole clusters do not run beside each other.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// How long anything may take that should take a second or two.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
@@ -281,7 +281,7 @@ async fn tell_of(
 }
 
 /// Namespaces when root; `MAINSTAY_STORY_LAYOUT=loopback` tells the stories as without root.
-fn layout() -> Layout {
+pub(crate) fn layout() -> Layout {
     match env::var("MAINSTAY_STORY_LAYOUT").as_deref() {
         Ok("loopback") => Layout::Loopback,
         _ => Layout::best(),
@@ -301,7 +301,7 @@ pub(crate) fn has_cables() -> bool {
     layout() == Layout::Namespaces
 }
 
-fn show_logs(dir: &Path) {
+pub(crate) fn show_logs(dir: &Path) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };
@@ -324,7 +324,7 @@ fn show_end(path: &Path, count: usize) {
 }
 
 /// The built program: `MAINSTAY_BIN`, else beside this test program.
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let told = env::var_os("MAINSTAY_BIN").map(PathBuf::from);
     let beside = || {
         Some(
