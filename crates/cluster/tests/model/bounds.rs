@@ -21,6 +21,31 @@ pub(crate) struct Bounds {
     /// Anything may come between a decision and its first action too, not only between two actions.
     pub(crate) delayed: bool,
     pub(crate) start: Start,
+    pub(crate) reductions: Reductions,
+}
+
+/// What is left out because it can make no difference: see `docs/reference/model.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reductions {
+    /// Of another's words, what leaves every decision possible.
+    pub(crate) heard: bool,
+    /// Numbers that are only compared.
+    pub(crate) names: bool,
+    /// Which of two nodes is which.
+    pub(crate) swap: bool,
+}
+
+impl Reductions {
+    pub(crate) const NONE: Self = Self {
+        heard: false,
+        names: false,
+        swap: false,
+    };
+    pub(crate) const ALL: Self = Self {
+        heard: true,
+        names: true,
+        swap: true,
+    };
 }
 
 /// The state in which it begins.

@@ -21,9 +21,11 @@ impl Model {
             full.rest.before = full.rest.ledger;
         }
         full.rest.ledger = number;
+        full.rest.used.revs += 1;
         // All of them were for the same revision.
         full.rest.floating = [0; FLOATING];
         if next.epoch != ledger.epoch {
+            full.rest.used.epochs += 1;
             let primary = &full.nodes[self.tables.index(&next.primary)];
             if full.rest.acked & !primary.database.log.writes() != 0 {
                 self.violation = Some("I2: the new primary has not applied an acknowledged write");

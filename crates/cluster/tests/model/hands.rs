@@ -1,7 +1,7 @@
 //! One action carried out as the keeper does, and its outcome given to the core's memory. Where the
 //! outcome is not certain, each possible one is a choice.
 
-use cluster::{Action, Document, Intent, Mark, Outcome, Receiving, StartAs};
+use cluster::{Action, Document, Epoch, Intent, Mark, Outcome, Receiving, Rev, StartAs};
 
 use crate::model::Model;
 use crate::mutation::Mutation;
@@ -12,9 +12,11 @@ impl Model {
     pub(crate) fn choices(&self, full: &Unfolded, me: usize, plan: u32) -> u8 {
         match &self.tables.plans.get(plan)[0] {
             Action::Swap { next, .. } => {
-                let within =
-                    next.rev <= self.bounds.revs + 1 && next.epoch <= self.bounds.epochs + 1;
-                if within {
+                let ledger = self.tables.documents.get(full.rest.ledger);
+                let used = full.rest.used;
+                let revs = Rev::from(used.revs) + next.rev.saturating_sub(ledger.rev);
+                let epochs = Epoch::from(used.epochs) + next.epoch.saturating_sub(ledger.epoch);
+                if revs <= self.bounds.revs && epochs <= self.bounds.epochs {
                     1 + u8::from(self.bounds.undecided)
                 } else {
                     0

@@ -8,19 +8,26 @@
     reason = "a test that cannot go on says so, and figures are printed"
 )]
 
+mod agreement;
+mod asked;
 mod bounds;
+mod canon;
 mod exhaustive;
 mod eyes;
 mod flow;
 mod hands;
+mod heard;
 mod intern;
 mod invariant;
 mod model;
 mod mutation;
 mod mutations;
+mod rename;
 mod search;
+mod seen;
 mod start;
 mod state;
+mod sweep;
 mod tables;
 mod told;
 mod walks;

@@ -1,10 +1,10 @@
 //! The small cluster: what may happen next, and what comes of it.
 
-use cluster::{Action, Receiving};
+use cluster::{Action, Receiving, Rev};
 
 use crate::bounds::Bounds;
 use crate::mutation::Mutation;
-use crate::state::{Apply, Database, Log, NODES, Node, State, Unfolded};
+use crate::state::{Apply, Database, Log, NODES, Node, Unfolded};
 use crate::tables::Tables;
 
 pub(crate) struct Model {
@@ -65,23 +65,9 @@ impl Model {
     pub(crate) fn new(bounds: Bounds, mutation: Option<Mutation>) -> Self {
         Self {
             bounds,
-            tables: Tables::new(bounds.nodes, mutation),
+            tables: Tables::new(&bounds, mutation),
             violation: None,
             overflow: 0,
-        }
-    }
-
-    pub(crate) fn fold(&mut self, full: &Unfolded) -> State {
-        State {
-            nodes: full.nodes.map(|node| self.tables.nodes.number(node)),
-            rest: full.rest,
-        }
-    }
-
-    pub(crate) fn unfold(&self, state: &State) -> Unfolded {
-        Unfolded {
-            nodes: state.nodes.map(|number| **self.tables.nodes.get(number)),
-            rest: state.rest,
         }
     }
 
@@ -101,17 +87,17 @@ impl Model {
                 steps.push(Step::Tell(me, to));
             }
             flows(full, me, self.bounds.writes, steps);
-            if full.rest.faults < self.bounds.faults {
+            if full.rest.used.faults < self.bounds.faults {
                 self.faults(full, me, steps);
             }
-            let may_wish = full.rest.wishes < self.bounds.wishes && !node.wish;
+            let may_wish = full.rest.used.wishes < self.bounds.wishes && !node.wish;
             if may_wish && self.primary(full) == me as usize {
                 steps.push(Step::Wish(me));
             }
         }
         let floating = full.rest.floating.iter().filter(|number| **number != 0);
         steps.extend(floating.map(|number| Step::Land((*number).into())));
-        if rev <= self.bounds.revs {
+        if Rev::from(full.rest.used.revs) < self.bounds.revs {
             steps.push(Step::OthersWrite);
         }
     }
@@ -214,7 +200,7 @@ impl Model {
             }
             Step::Wish(me) => {
                 full.nodes[me as usize].wish = true;
-                full.rest.wishes += 1;
+                full.rest.used.wishes += 1;
             }
             Step::Fault(me, fault) => Self::strike(full, me, fault),
         }
@@ -224,8 +210,8 @@ impl Model {
     }
 
     fn write(&mut self, full: &mut Unfolded, me: u8) {
-        let txn = (me + 1) << 4 | full.rest.writes;
-        full.rest.writes += 1;
+        let txn = (me + 1) << 4 | free(full);
+        full.rest.used.writes += 1;
         let database = &mut full.nodes[me as usize].database;
         database.log.push(txn);
         if !database.semi_sync {
@@ -243,7 +229,7 @@ impl Model {
     }
 
     fn strike(full: &mut Unfolded, me: u8, fault: Fault) {
-        full.rest.faults += 1;
+        full.rest.used.faults += 1;
         let node = &mut full.nodes[me as usize];
         match fault {
             Fault::Server => {
@@ -270,13 +256,22 @@ impl Model {
     }
 }
 
+/// A number that no write has any more.
+fn free(full: &Unfolded) -> u8 {
+    let logs = full.nodes.iter().map(|node| node.database);
+    let taken = logs.fold(full.rest.acked, |taken, database| {
+        taken | database.log.writes() | database.relay.writes()
+    });
+    taken.trailing_ones() as u8
+}
+
 /// What flows to and from a server.
 fn flows(full: &Unfolded, me: u8, writes: u8, steps: &mut Vec<Step>) {
     let database = &full.nodes[me as usize].database;
     if !database.running {
         return;
     }
-    if !database.read_only && full.rest.writes < writes {
+    if !database.read_only && full.rest.used.writes < writes {
         steps.push(Step::Write(me));
     }
     if database.relay.len > 0 && database.applying == Apply::Running {

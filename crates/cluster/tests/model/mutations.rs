@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bounds::{Bounds, Start};
+use crate::bounds::{Bounds, Reductions, Start};
 use crate::model::Model;
 use crate::mutation::Mutation;
 use crate::search::{self, Limits};
@@ -24,6 +24,7 @@ fn bounds(nodes: u8, start: Start) -> Bounds {
         undecided: false,
         delayed: false,
         start,
+        reductions: Reductions::ALL,
     }
 }
 
@@ -46,6 +47,13 @@ macro_rules! mutations {
                 must_be_caught(Mutation::$mutation, $bounds);
             }
         )*
+
+        /// Where it is caught.
+        pub(crate) fn small(mutation: Mutation) -> Bounds {
+            match mutation {
+                $(Mutation::$mutation => $bounds,)*
+            }
+        }
 
         #[test]
         fn every_mutation_has_its_test() {

@@ -4,8 +4,9 @@ use cluster::{Mark, Memory, Mode, Receiving, Tenure};
 
 use crate::bounds::Start;
 use crate::model::Model;
+use crate::mutation::Mutation;
 use crate::state::{
-    Admission, Apply, Database, FLOATING, Link, NODES, Node, Rest, Unfolded, stamp,
+    Admission, Apply, Database, FLOATING, Link, NODES, Node, Rest, Unfolded, Used, stamp,
 };
 
 impl Model {
@@ -44,12 +45,10 @@ impl Model {
         });
         let rest = Rest {
             ledger,
-            before: ledger,
+            before: ledger * u32::from(self.tables.mutation == Some(Mutation::StaleRead)),
             floating: [0; FLOATING],
             acked: 0,
-            writes: 0,
-            faults: 0,
-            wishes: 0,
+            used: Used::default(),
         };
         let mut full = Unfolded { nodes, rest };
         for from in 0..count {

@@ -41,6 +41,17 @@ impl Log {
         other.truncate(0);
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        self.txns[..self.len as usize].iter().copied()
+    }
+
+    pub(crate) fn renamed(mut self, name: impl Fn(u8) -> u8) -> Self {
+        for txn in &mut self.txns[..self.len as usize] {
+            *txn = name(*txn);
+        }
+        self
+    }
+
     /// One bit for each write in it.
     pub(crate) fn writes(self) -> u8 {
         let all = self.txns[..self.len as usize].iter();
@@ -210,20 +221,29 @@ pub(crate) struct Unfolded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Rest {
     pub(crate) ledger: u32,
-    /// The ledger before its last change; only for the mutation that reads it.
+    /// The ledger before its last change; only for the mutation that reads it, else 0.
     pub(crate) before: u32,
     /// Swaps without an answer that may still land, by number; 0: none.
     pub(crate) floating: [u16; FLOATING],
     /// One bit for each write whose client was told that it is done.
     pub(crate) acked: u8,
-    pub(crate) writes: u8,
+    pub(crate) used: Used,
+}
+
+/// How much of the bounds is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Used {
     pub(crate) faults: u8,
+    pub(crate) writes: u8,
+    pub(crate) revs: u8,
+    pub(crate) epochs: u8,
     pub(crate) wishes: u8,
 }
 
-/// A state as it is kept: nodes by number.
+/// A state as it is kept: nodes and the rest by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) nodes: [u32; NODES],
-    pub(crate) rest: Rest,
+    pub(crate) rest: u32,
+    pub(crate) used: Used,
 }

@@ -3,25 +3,33 @@
 
 use std::rc::Rc;
 
-use cluster::{
-    Action, Applying, DataId, Document, Health, Mark, Member, MemberKind, Memory, NodeName,
-    Outcome, Receiving, Report, Role, Running, Server,
-};
+use cluster::{Action, DataId, Document, Member, MemberKind, Memory, NodeName, Outcome, Report};
 
+use crate::bounds::{Bounds, Reductions};
+use crate::heard::Words;
 use crate::intern::{Interner, Map};
 use crate::mutation::Mutation;
-use crate::state::{NODES, Node};
+use crate::rename::{Mentions, Renaming};
+use crate::state::{NODES, Node, Rest};
 use crate::{eyes, mutation};
 
 pub(crate) struct Tables {
     pub(crate) count: u8,
     pub(crate) mutation: Option<Mutation>,
+    /// A switchover may be asked for.
+    may_switch: bool,
+    pub(crate) reductions: Reductions,
     pub(crate) names: [NodeName; NODES],
     pub(crate) documents: Interner<Document>,
     pub(crate) memories: Interner<Memory>,
     pub(crate) plans: Interner<Vec<Action>>,
     pub(crate) reports: Interner<Option<Report>>,
     pub(crate) nodes: Interner<Node>,
+    /// What each of them mentions.
+    pub(crate) mentions: Vec<Option<Mentions>>,
+    pub(crate) renamings: Interner<Renaming>,
+    pub(crate) renamed: Map<(u32, u32), u32>,
+    pub(crate) rests: Interner<Rest>,
     outcomes: Interner<Outcome>,
     decisions: Map<Node, Rc<[u32]>>,
     learned: Map<(u8, u32, u32), u32>,
@@ -31,17 +39,23 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(count: u8, mutation: Option<Mutation>) -> Self {
+    pub(crate) fn new(bounds: &Bounds, mutation: Option<Mutation>) -> Self {
         let names = ["alpha", "bravo", "charlie"].map(|text| text.parse().expect("a name"));
         let mut tables = Self {
-            count,
+            count: bounds.nodes,
             mutation,
+            may_switch: bounds.wishes > 0,
+            reductions: bounds.reductions,
             names,
             documents: Interner::new(),
             memories: Interner::new(),
             plans: Interner::new(),
             reports: Interner::new(),
             nodes: Interner::new(),
+            mentions: Vec::new(),
+            renamings: Interner::new(),
+            renamed: Map::default(),
+            rests: Interner::new(),
             outcomes: Interner::new(),
             decisions: Map::default(),
             learned: Map::default(),
@@ -184,10 +198,20 @@ impl Tables {
             return *known;
         }
         let said = self.reports.get(report).as_ref().clone();
-        let (from_name, to_name) = (&self.names[from as usize], &self.names[to as usize]);
-        let document = self.documents.get(document);
-        let keeps_old = self.mutation == Some(Mutation::SwitchoverUnconnected);
-        let useful = said.map(|report| reduced(report, (from_name, to_name), document, keeps_old));
+        let words = Words {
+            from: &self.names[from as usize],
+            to: &self.names[to as usize],
+            document: self.documents.get(document),
+            mutation: self.mutation,
+            may_switch: self.may_switch,
+        };
+        let useful = said.map(|report| {
+            if self.reductions.heard {
+                words.useful(report)
+            } else {
+                words.lasting(report)
+            }
+        });
         let number = self.reports.number(useful);
         self.heard.insert(key, number);
         number
@@ -212,65 +236,4 @@ fn plain_action(action: Action) -> Action {
         Action::EndWish(_) => Action::EndWish(None),
         other => other,
     }
-}
-
-/// Left out: promises for revisions that have passed, words about a source of an epoch that has passed,
-/// offices but the present primary's: the core compares each with its own document, which only moves
-/// forward. A primary that says it steps down is, for the core, one that is silent: that is always possible.
-fn reduced(
-    mut report: Report,
-    (from, to): (&NodeName, &NodeName),
-    document: &Document,
-    keeps_old: bool,
-) -> Report {
-    report.steps_down = false;
-    report.document = None;
-    report.serving = None;
-    report.holding = None;
-    report.hears.clear();
-    report.role = Role::Unknown;
-    report.becoming = None;
-    let to_primary = document.primary == *to;
-    report
-        .promise
-        .take_if(|promise| to_primary || promise.rev < document.rev);
-    if document.primary != *from || report.confirmed != Some(document.epoch) {
-        report.confirmed = None;
-        report.growing = None;
-    }
-    let mut flows = false;
-    report.server = match report.server {
-        Server::Running(said) => {
-            let mut running = Running::unknown();
-            running.health = Health::Ok;
-            running.lag_ms = Some(0);
-            let source = said.source.filter(|s| s.epoch >= document.epoch);
-            flows = to_primary && (keeps_old || source.as_ref().is_some_and(|s| s.node == *to));
-            if flows {
-                running.source = source;
-                running.received = said.received;
-                running.applied = said.applied;
-                running.applying = said.applying;
-                // Any other is to a primary as if it were stopped.
-                running.receiving = match said.receiving {
-                    Receiving::Connecting => Receiving::Stopped,
-                    known => known,
-                };
-            } else {
-                running.applying = match said.applying {
-                    Applying::Failed(error) => Applying::Failed(error),
-                    _ => Applying::Running,
-                };
-                if to_primary && said.receiving == Receiving::Refused {
-                    running.receiving = Receiving::Refused;
-                }
-            }
-            Server::Running(Box::new(running))
-        }
-        _ => Server::Stopped,
-    };
-    if !flows {
-        report.mark = Mark::Clean;
-    }
-    report
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::bounds::Bounds;
 use crate::model::{Model, Step};
 use crate::search::{Counterexample, Found};
+use crate::sweep::Swept;
 
 /// One line of figures.
 pub(crate) fn figures(title: &str, bounds: &Bounds, found: &Found) {
@@ -32,21 +33,51 @@ pub(crate) fn figures(title: &str, bounds: &Bounds, found: &Found) {
     );
 }
 
+/// One line of figures.
+pub(crate) fn swept(title: &str, bounds: &Bounds, swept: &Swept) {
+    let Bounds {
+        nodes,
+        writes,
+        revs,
+        faults,
+        wishes,
+        start,
+        ..
+    } = bounds;
+    let what = match (swept.broken.first(), swept.complete) {
+        (Some(broken), _) => broken,
+        (None, true) => "all",
+        (None, false) => "NOT ALL: left out what lies beyond the limit of time or memory",
+    };
+    println!(
+        "{title}: {nodes} nodes, {writes} writes, {revs} revisions, {faults} faults, {wishes} switchovers, from {start:?}: \
+         {} states, {} steps, {what}, {:.1} s, {} MiB",
+        swept.states,
+        swept.steps,
+        swept.took.as_secs_f64(),
+        swept.bytes >> 20
+    );
+}
+
 /// The path to a broken invariant.
 pub(crate) fn path(model: &mut Model, counterexample: &Counterexample) -> String {
     let mut text = String::new();
-    let mut full = model.start();
+    let start = model.start();
+    let start = model.fold(&start);
+    let mut full = model.unfold(&start);
     for (at, step) in counterexample.steps.iter().enumerate() {
         let what = named(model, *step);
         model.take(&mut full, *step);
+        let state = model.fold(&full);
+        full = model.unfold(&state);
         let ledger = model.tables.documents.get(full.rest.ledger);
         let in_sync: Vec<_> = ledger.in_sync.keys().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
             "{:>3}. {what}\n       rev {}, epoch {}, primary {}, in sync [{}], acknowledged {}",
             at + 1,
-            ledger.rev,
-            ledger.epoch,
+            1 + full.rest.used.revs,
+            1 + full.rest.used.epochs,
             ledger.primary,
             in_sync.join(" "),
             full.rest.acked.count_ones()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bounds::{Bounds, Start};
+use crate::bounds::{Bounds, Reductions, Start};
 use crate::exhaustive::is_deep;
 use crate::model::Model;
 use crate::search;
@@ -18,6 +18,7 @@ const LARGE: Bounds = Bounds {
     undecided: true,
     delayed: false,
     start: Start::Protected,
+    reductions: Reductions::ALL,
 };
 
 /// Steps of one walk.
