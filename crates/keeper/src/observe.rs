@@ -27,6 +27,8 @@ pub(crate) struct Beside {
     pub(crate) upstream: Option<UpstreamState>,
     pub(crate) lag_ms: Option<Millis>,
     pub(crate) long_ddl: bool,
+    /// Why the relay log that was left cannot be applied.
+    pub(crate) unsalvaged: Option<String>,
     pub(crate) number: u32,
     pub(crate) followed: Epoch,
 }
@@ -59,7 +61,8 @@ impl Observer {
             Thread::Running => cluster::Receiving::Streaming,
         };
         let own = self.own_writes(status, &beside);
-        let applying = match (own, &status.apply) {
+        let unsalvaged = beside.unsalvaged.clone().filter(|_| beside.salvage);
+        let applying = match (own.or(unsalvaged), &status.apply) {
             (Some(why), _) => Applying::Failed(why),
             (None, Apply::Stopped) => Applying::Stopped,
             (None, Apply::Running) => Applying::Running,

@@ -28,6 +28,8 @@ const DOUBT_AFTER: Duration = Duration::from_millis(100);
 const SEARCH_PACE: Duration = Duration::from_millis(500);
 /// For how long a server that was killed and is still there is left to end.
 const ENDING_LIMIT: Duration = Duration::from_secs(5);
+/// After so many failures in a row a relay log counts as one that cannot be applied; it is still tried.
+const SALVAGE_TRIES: u32 = 3;
 /// How often long statements are looked for, in looks at the server while a switchover is prepared.
 const DDL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,6 +42,8 @@ pub(crate) struct Slot {
     lag: Lag,
     pace: Pace,
     connected: BTreeMap<NodeName, (bool, u64)>,
+    /// How often the relay log of this life of the server could not be applied, and why last.
+    unsalvaged: (u32, String),
     /// When it was last looked for and not found.
     missed: Option<Instant>,
 }
@@ -72,6 +76,7 @@ impl Slot {
             lag: Lag::default(),
             pace: Pace::default(),
             connected: BTreeMap::new(),
+            unsalvaged: (0, String::new()),
             missed: None,
         }
     }
@@ -106,6 +111,7 @@ impl Slot {
                 return;
             };
             tracing::info!(pid, "the server runs");
+            self.unsalvaged.0 = 0;
             self.alive = Some(watch_over(&server, pid));
         }
         let Some(alive) = &mut self.alive else { return };
@@ -181,6 +187,7 @@ impl Slot {
                 .lag
                 .of(view.now, &status.applied.joined(&status.binlog)),
             long_ddl,
+            unsalvaged: (self.unsalvaged.0 >= SALVAGE_TRIES).then(|| self.unsalvaged.1.clone()),
             number: server.settings().server_id,
             followed: view.followed,
         }
@@ -202,6 +209,9 @@ impl Slot {
     /// After it, what is true is looked at anew; a server that an action has ended is forgotten.
     pub(crate) fn ended_action(&mut self, view: &mut View, action: &Action, outcome: &Outcome) {
         self.missed = None;
+        if let (Action::Salvage, Outcome::Failed(why)) = (action, outcome) {
+            self.unsalvaged = (self.unsalvaged.0.saturating_add(1), why.clone());
+        }
         let kills = matches!(action, Action::Kill);
         let ends = kills && *outcome == Outcome::Done;
         if ends || matches!(action, Action::Clone { .. }) {

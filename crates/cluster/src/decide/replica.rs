@@ -101,7 +101,7 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
         );
     }
     if running.salvage {
-        return Decision::one(Action::Salvage, Reason::Salvages);
+        return salvage(view, document, running);
     }
     if let Some(decision) = set_right(running) {
         return decision;
@@ -123,6 +123,17 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
     failover::decide(view, document, running)
         .or_else(|| fence(view, document, running))
         .unwrap_or_else(|| follow(view, document, running))
+}
+
+/// Why not for ever: what cannot be applied is thrown away with the data once it does not count any more.
+fn salvage(view: &View, document: &Document, running: &Running) -> Decision {
+    match &running.applying {
+        Applying::Failed(error) if !document.in_sync.contains_key(&view.me) => {
+            let why = format!("it cannot apply what it had received: {error}");
+            deposed::clone(view, document, &why)
+        }
+        _ => Decision::one(Action::Salvage, Reason::Salvages),
+    }
 }
 
 /// What somebody changed by hand on a replica. Why before everything else: an open one takes writes that nobody

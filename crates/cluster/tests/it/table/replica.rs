@@ -140,6 +140,14 @@ fn a_relay_log_that_was_left_is_applied_first() {
     let mut view = still(replica());
     own(&mut view).salvage = true;
     check(&view, &[Action::Salvage], &Reason::Salvages);
+    // One that cannot be applied is tried for as long as it may count, and given up after that.
+    own(&mut view).applying = Applying::Failed("x".into());
+    check(&view, &[Action::Salvage], &Reason::Salvages);
+    let mut view = still(outside());
+    (own(&mut view).salvage, own(&mut view).applying) = (true, Applying::Failed("x".into()));
+    let why = "it cannot apply what it had received: x".to_owned();
+    let wipe = swap(&view, Intent::Wipe, |_| {});
+    check(&view, &[wipe], &Reason::NeedsClone { why });
 }
 
 #[test]
