@@ -26,15 +26,27 @@ pub struct Drain {
     pub left_ms: Option<Millis>,
 }
 
-/// Measures the pace.
+/// Measures the pace: by bytes of the log, as the transactions differ, else by their number.
 #[derive(Default)]
 pub(crate) struct Pace {
-    samples: VecDeque<(Millis, Position)>,
+    samples: VecDeque<Sample>,
+}
+
+struct Sample {
+    at: Millis,
+    applied: Position,
+    /// Bytes left, while nothing more is received.
+    bytes: Option<u64>,
 }
 
 impl Pace {
-    /// What is left now, if it is worth telling.
-    pub(crate) fn look(&mut self, now: Millis, running: &Running) -> Option<Drain> {
+    /// What is left now, if it is worth telling. `bytes` are left of what was received.
+    pub(crate) fn look(
+        &mut self,
+        now: Millis,
+        running: &Running,
+        bytes: Option<u64>,
+    ) -> Option<Drain> {
         let missing = running.applied.missing_from(&running.received);
         let is_behind = running.lag_ms.is_some_and(|ms| ms >= TOLD_FROM);
         let is_waited_for = running.receiving == Receiving::Stopped;
@@ -42,20 +54,40 @@ impl Pace {
             self.samples.clear();
             return None;
         }
-        if self.samples.back().is_none_or(|(at, _)| now >= at + STEP) {
-            self.samples.push_back((now, running.applied.clone()));
+        if self.samples.back().is_none_or(|last| now >= last.at + STEP) {
+            self.samples.push_back(Sample {
+                at: now,
+                applied: running.applied.clone(),
+                bytes: bytes.filter(|_| is_waited_for),
+            });
         }
-        while self.samples.get(1).is_some_and(|(at, _)| at + WINDOW < now) {
+        let is_old = |next: &Sample| next.at + WINDOW < now;
+        while self.samples.get(1).is_some_and(is_old) {
             self.samples.pop_front();
         }
-        let (since, before) = self.samples.front()?;
-        let (took, done) = (now - since, before.missing_from(&running.applied));
-        let left_ms = (took >= SHORTEST && done > 0).then(|| missing.saturating_mul(took) / done);
+        let by_bytes = bytes.and_then(|left| {
+            self.time_for(now, left, |sample| Some(sample.bytes?.saturating_sub(left)))
+        });
+        let done = |sample: &Sample| Some(sample.applied.missing_from(&running.applied));
+        let by_number = || self.time_for(now, missing, done);
         Some(Drain {
             missing,
             behind_ms: running.lag_ms,
-            left_ms,
+            left_ms: by_bytes.or_else(by_number),
         })
+    }
+
+    /// How long `left` takes, when `done` says how much was done since a sample; from the oldest that tells.
+    fn time_for(
+        &self,
+        now: Millis,
+        left: u64,
+        done: impl Fn(&Sample) -> Option<u64>,
+    ) -> Option<Millis> {
+        let mut told = self.samples.iter();
+        let (since, done) = told.find_map(|sample| Some((sample.at, done(sample)?)))?;
+        let took = now - since;
+        (took >= SHORTEST && done > 0).then(|| left.saturating_mul(took) / done)
     }
 }
 
@@ -78,14 +110,26 @@ mod tests {
     #[test]
     fn what_is_left_takes_as_long_as_the_pace_of_the_last_moments_says() {
         let mut pace = Pace::default();
-        let first = pace.look(10_000, &running(100, 200)).unwrap();
+        let first = pace.look(10_000, &running(100, 200), None).unwrap();
         assert_eq!((first.missing, first.left_ms), (100, None));
-        let later = pace.look(12_000, &running(120, 200)).unwrap();
+        let later = pace.look(12_000, &running(120, 200), None).unwrap();
         assert_eq!((later.missing, later.left_ms), (80, Some(8_000)));
         // It stands still: after a while there is no pace to go by.
-        pace.look(13_000, &running(120, 200)).unwrap();
-        let still = pace.look(40_000, &running(120, 200)).unwrap();
+        pace.look(13_000, &running(120, 200), None).unwrap();
+        let still = pace.look(40_000, &running(120, 200), None).unwrap();
         assert_eq!((still.missing, still.left_ms), (80, None));
+    }
+
+    #[test]
+    fn large_transactions_count_by_their_bytes_once_nothing_more_comes() {
+        let mut pace = Pace::default();
+        let mut drains = running(100, 200);
+        pace.look(5_000, &drains, Some(9_000)).unwrap();
+        drains.receiving = Receiving::Stopped;
+        pace.look(10_000, &drains, Some(8_000)).unwrap();
+        drains.applied = "0-1-101".parse().unwrap();
+        let drain = pace.look(12_000, &drains, Some(6_000)).unwrap();
+        assert_eq!((drain.missing, drain.left_ms), (99, Some(6_000)));
     }
 
     #[test]
@@ -93,9 +137,9 @@ mod tests {
         let mut pace = Pace::default();
         let mut well = running(199, 200);
         well.lag_ms = Some(30);
-        assert_eq!(pace.look(10_000, &well), None);
+        assert_eq!(pace.look(10_000, &well, None), None);
         well.receiving = Receiving::Stopped;
-        assert_eq!(pace.look(10_000, &well).unwrap().missing, 1);
-        assert_eq!(pace.look(10_000, &running(200, 200)), None);
+        assert_eq!(pace.look(10_000, &well, None).unwrap().missing, 1);
+        assert_eq!(pace.look(10_000, &running(200, 200), None), None);
     }
 }

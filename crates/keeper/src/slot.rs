@@ -144,7 +144,8 @@ impl Slot {
                 let beside = self.beside(view, actor, &server, health, &status).await;
                 extras.version = Some(status.version.clone());
                 let running = self.observer.running(&status, beside);
-                extras.drain = self.pace.look(view.now, &running);
+                let bytes = status.unapplied_bytes;
+                extras.drain = self.pace.look(view.now, &running, bytes);
                 set(view, Seen::Running(Box::new(running)));
             }
             Err(error) => {

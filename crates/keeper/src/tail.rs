@@ -59,12 +59,7 @@ pub(crate) fn kept(server: &Server) -> Option<String> {
     let dir = server.saved_tails_dir();
     let files = std::fs::read_dir(&dir).ok()?.flatten();
     let newest = files
-        .filter(|file| {
-            !file
-                .path()
-                .extension()
-                .is_some_and(|ending| ending == "new")
-        })
+        .filter(|file| file.path().extension().is_none_or(|ending| ending != "new"))
         .map(|file| file.file_name())
         .max()?;
     let newest = dir.join(newest);

@@ -106,6 +106,8 @@ pub struct Status {
     pub apply: Apply,
     /// MariaDB's own estimate of the lag in whole seconds; `None` while it has none.
     pub lag_seconds: Option<u64>,
+    /// Bytes of the primary's log that are received and not applied, when both ends lie in the same file of it.
+    pub unapplied_bytes: Option<u64>,
     /// Last error of receiving, kept by the server until receiving works again.
     pub receiving_error: Option<Failure>,
     /// The event scheduler runs.
@@ -195,6 +197,7 @@ fn parse(sets: &[Rows], pid: Option<u32>) -> Result<Status> {
         receiving: receives,
         apply: replica.map_or(Apply::Stopped, apply),
         lag_seconds: replica.and_then(|row| named(row, "Seconds_Behind_Master")),
+        unapplied_bytes: replica.and_then(unapplied_bytes),
         receiving_error: replica.and_then(|row| failure(row, "Last_IO_Errno", "Last_IO_Error")),
         event_scheduler: column::<String>(main, 6).as_deref() == Some("ON"),
     })
@@ -207,6 +210,16 @@ fn flag(row: &Row, at: usize) -> bool {
 fn position(text: Option<String>) -> Result<Position> {
     Position::from_str(&text.unwrap_or_default())
         .map_err(|e| Error::unexpected(DOING, e.to_string()))
+}
+
+/// Of a large transaction's worth many bytes are left, of a small one's few: a better measure of work than their number.
+fn unapplied_bytes(row: &Row) -> Option<u64> {
+    let file = |name| named::<String>(row, name).filter(|file| !file.is_empty());
+    if file("Master_Log_File")? != file("Relay_Master_Log_File")? {
+        return None;
+    }
+    let at = |name| named::<u64>(row, name);
+    at("Read_Master_Log_Pos")?.checked_sub(at("Exec_Master_Log_Pos")?)
 }
 
 fn source(row: &Row) -> Source {
