@@ -47,7 +47,7 @@ async fn quietly(stage: &Stage, replica: &str) -> Result<()> {
     let calm = stage.calm().await?;
     stage.by_hand(replica, &[WRITTEN]).await?;
     stage.saved(replica, SHOWN).await?;
-    stage.out_of_sync(replica).await?;
+    stage.until(replica, LEFT, "0").await?;
     drop(calm);
     Ok(())
 }
