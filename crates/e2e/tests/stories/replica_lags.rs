@@ -83,7 +83,8 @@ async fn fall_behind(stage: &Stage, behind: Duration, limit: Duration) -> Result
     let start = Instant::now();
     session.execute(CHANGE, LIMIT).await?;
     stage.same_everywhere(SUM).await?;
-    let mut batch = (2.0 * behind.as_secs_f64() / start.elapsed().as_secs_f64()).ceil() as u64;
+    let each = start.elapsed().as_millis().max(1);
+    let mut batch = (2 * behind.as_millis()).div_ceil(each);
     let mut changes = 1;
     while start.elapsed() < limit {
         for _ in 0..batch {
