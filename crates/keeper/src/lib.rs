@@ -17,6 +17,8 @@ mod drain;
 mod error;
 mod format;
 mod found;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gossip;
 mod handle;
 mod health;
@@ -48,6 +50,7 @@ pub use keeper::Keeper;
 pub use parts::Parts;
 pub use picture::{CloneProgress, Picture};
 pub use state::State;
+pub use store::TAG;
 
 /// The service under which keepers call each other.
 pub const SERVICE: &str = "keeper";

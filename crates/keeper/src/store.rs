@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, watch};
 
 use crate::{Error, Result, State};
 
-/// Name of the tag; MariaDB passes over files it does not know, and a backup does not copy them.
-const TAG: &str = "mainstay-data-id";
+/// Name of the tag in the data directory; MariaDB passes over files it does not know, and a backup does not copy them.
+pub const TAG: &str = "mainstay-data-id";
 
 /// The state file and what is in it. Clones share it.
 #[derive(Clone)]

@@ -7,6 +7,8 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod raft;
 mod reach;
 mod record;

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub use adopt::Adopted;
 pub(crate) use adopt::read_position;
+#[cfg(feature = "fuzzing")]
+pub(crate) use check::StreamCheck;
 pub(crate) use receive::blocking;
 pub use receive::{Progress, Received, Stage};
 pub use send::BackupStream;

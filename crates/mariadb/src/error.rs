@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use wire::gtid::{Gtid, Position};
 
+use crate::version::Version;
+
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -43,6 +45,16 @@ pub enum Error {
         found: String,
         /// The floor it is below.
         why: String,
+    },
+    /// A server does not read the data of a later one, and may damage them.
+    #[error("the data in `{place}` are of MariaDB {data}, the server installed here is {server}")]
+    DataNewer {
+        /// The data directory.
+        place: PathBuf,
+        /// Which version had it last.
+        data: Version,
+        /// Which version is here.
+        server: Version,
     },
     /// Data would have been overwritten.
     #[error("`{0}` already holds data")]

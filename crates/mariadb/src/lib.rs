@@ -15,6 +15,8 @@ mod drift;
 mod error;
 mod events;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grants;
 mod health;
 mod lifecycle;

@@ -116,7 +116,8 @@ impl Server {
         if !self.has_data() {
             return Err(Error::DataMissing(self.settings().database_dir.clone()));
         }
-        self.installed_version().await?;
+        let version = self.installed_version().await?;
+        version.check_data(&self.settings().database_dir)?;
         self.write_files()?;
         // Why: what a former process left could not be overwritten if another user owns it.
         for stale in [self.settings().pid_file(), self.settings().socket()] {

@@ -73,7 +73,7 @@ impl Server {
         own.chain(std::env::split_paths(&path))
             .chain(PROGRAM_DIRS.iter().map(PathBuf::from))
             .map(|dir| dir.join(name))
-            .find(|file| file.is_file())
+            .find(|file| is_program(file))
             .ok_or_else(|| Error::ProgramMissing(name.to_owned()))
     }
 
@@ -135,6 +135,12 @@ impl Server {
             path.display()
         )))
     }
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let meta = std::fs::metadata(file);
+    meta.is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 impl std::fmt::Debug for Server {

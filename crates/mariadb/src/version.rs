@@ -2,6 +2,8 @@
 //! The floor is `init-rpl-role` deciding crash recovery (MDEV-33465: 10.11.9, 11.4.3).
 
 use std::fmt;
+use std::io::Read as _;
+use std::path::Path;
 
 use crate::error::{Error, Result, cut};
 
@@ -62,6 +64,34 @@ impl Version {
         })
     }
 
+    /// Which version had this data directory last, as `mariadb-install-db` and `mariadb-upgrade` note it;
+    /// none when they did not.
+    pub fn of_data(dir: &Path) -> Option<Self> {
+        // 10.11 writes the second name, later versions the first.
+        let names = ["mariadb_upgrade_info", "mysql_upgrade_info"];
+        let read = |name| {
+            let mut text = String::new();
+            let file = std::fs::File::open(dir.join(name)).ok()?;
+            file.take(80).read_to_string(&mut text).ok()?;
+            Self::parse(text.trim()).ok()
+        };
+        names.into_iter().filter_map(read).max()
+    }
+
+    /// Refuses data that a later series has had: a series before does not read them.
+    pub fn check_data(self, dir: &Path) -> Result<()> {
+        match Self::of_data(dir) {
+            Some(data) if (data.major, data.minor) > (self.major, self.minor) => {
+                Err(Error::DataNewer {
+                    place: dir.to_owned(),
+                    data,
+                    server: self,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads what `mariadbd --version` prints.
     pub(crate) fn of_program(text: &str) -> Result<Self> {
         // Why: the word after `Ver`; MySQL's program prints one too.
@@ -106,6 +136,22 @@ mod tests {
         assert!(Version::parse("8.4.3").is_err());
         assert!(Version::of_program("mysqld  Ver 9.7.4 for Linux on x86_64 (Debian)").is_err());
         assert!(Version::parse("MariaDB").is_err());
+    }
+
+    #[test]
+    fn data_of_a_later_series_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Version::new(10, 11, 19);
+        server.check_data(dir.path()).unwrap();
+        for (name, noted, good) in [
+            ("mysql_upgrade_info", "10.11.9-MariaDB", true),
+            ("mysql_upgrade_info", "10.11.25-MariaDB", true),
+            ("mysql_upgrade_info", "8.0.35", true),
+            ("mariadb_upgrade_info", "11.4.3-MariaDB\n", false),
+        ] {
+            std::fs::write(dir.path().join(name), noted).unwrap();
+            assert_eq!(server.check_data(dir.path()).is_ok(), good, "{noted}");
+        }
     }
 
     #[test]

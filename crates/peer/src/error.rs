@@ -86,13 +86,13 @@ pub enum Error {
     #[error("the token is of a version that this program does not know")]
     TokenVersion,
     /// The token was already used by another node.
-    #[error("the token was already used, by `{by}`; make a new one with `mainstay token`")]
+    #[error("the token was already used, by `{by}`")]
     TokenUsed {
         /// The node that joined with it.
         by: String,
     },
     /// The token's time is over.
-    #[error("the token expired at {at}; make a new one with `mainstay token`")]
+    #[error("the token expired at {at}")]
     TokenExpired {
         /// When.
         at: jiff::Timestamp,
@@ -112,7 +112,7 @@ pub enum Error {
         asked: crate::Kind,
     },
     /// Too many wrong secrets.
-    #[error("too many wrong attempts with this token; make a new one with `mainstay token`")]
+    #[error("there were too many wrong attempts with this token")]
     TokenAttempts,
     /// No connection.
     #[error("connect to {addr}: {source}")]

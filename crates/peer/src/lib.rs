@@ -17,6 +17,8 @@ mod error;
 mod file;
 mod forward;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 mod handler;
 mod identity;

@@ -87,6 +87,19 @@ const ROOMS: &[Room] = &[
         imports: &["trial", "wire", "cluster", "mariadb"],
     },
     Room {
+        name: "fuzz",
+        floor: Floor::Beside,
+        imports: &[
+            "wire",
+            "cluster",
+            "mariadb",
+            "ledger",
+            "peer",
+            "keeper",
+            "sql-gateway",
+        ],
+    },
+    Room {
         name: "xtask",
         floor: Floor::Beside,
         imports: &[],

@@ -61,6 +61,28 @@ use crate::{Error, Reach, Record, Register, Result, Swap};
 const FOUND_LIMIT: Duration = Duration::from_secs(10);
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// For the fuzzer: calls and answers of other nodes.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_messages(bytes: &[u8]) {
+    let _ = format::decode::<message::Request>(bytes);
+    let _ = format::decode::<message::Answer>(bytes);
+}
+
+/// For the fuzzer: what the store's file holds.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_kept(bytes: &[u8]) {
+    let _ = format::recall::<types::Entry>(bytes);
+    let _ = format::recall::<types::Vote>(bytes);
+    let _ = format::recall::<state::State>(bytes);
+    if let Ok(proposal) = format::recall::<types::Proposal>(bytes) {
+        let again = format::keep(&proposal).and_then(|bytes| format::recall(&bytes));
+        assert!(
+            again.is_ok_and(|again: types::Proposal| again == proposal),
+            "it changed"
+        );
+    }
+}
+
 /// The register kept by the agents themselves. Cheap to share behind an `Arc`.
 pub struct Raft {
     inner: Arc<Inner>,

@@ -38,7 +38,7 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             .open(&path);
-        let file = opened.map_err(Failure::doing(format!("open `{}`", path.display())))?;
+        let file = opened.map_err(Failure::on_disk(format!("open `{}`", path.display())))?;
         lock(&file, &path)?;
         Ok(Self(file))
     }

@@ -2,6 +2,7 @@
 //! what happened, why, what to do.
 
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,23 @@ impl Failure {
     pub(crate) fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// For `map_err`: as [`Failure::doing`], with a way out when the disk or the user is the reason.
+    pub(crate) fn on_disk(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let what = what.into();
+        move |error| {
+            let hint = match error.kind() {
+                Kind::StorageFull | Kind::QuotaExceeded => "make room on that disk",
+                Kind::ReadOnlyFilesystem => {
+                    "that disk is mounted read-only: see `mount` and `dmesg`"
+                }
+                Kind::PermissionDenied => "repeat the command as a user that may, usually root",
+                _ => "see `dmesg` for what is wrong with that disk, if it is the disk",
+            };
+            Self::doing(what)(error).hint(hint)
+        }
     }
 
     /// For `map_err`: this was being done when it failed.

@@ -101,6 +101,11 @@ fn free(key: &str, address: SocketAddr, option: &str) -> Result {
     })
 }
 
+/// Identity, ledger, saved tails.
+pub(super) const OWN_ROOM: u64 = 64 << 20;
+/// An empty database with its logs.
+pub(super) const DATABASE_ROOM: u64 = 256 << 20;
+
 /// What the database directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -117,6 +122,11 @@ pub(super) fn database(config: &Config) -> Result<Found> {
     if files::is_vacant(dir)? {
         return Ok(Found::Nothing);
     }
+    if dir.join("mysql.ibd").exists() {
+        return Err(Failure::refused(format!("`{}` holds data of MySQL, not of MariaDB", dir.display()))
+            .cause("`mysql.ibd` is there: MariaDB does not read what MySQL 8 or later has written")
+            .hint("dump them with MySQL's own `mysqldump`, found the cluster on an empty directory, and load the dump there"));
+    }
     if !dir.join("mysql").is_dir() || !dir.join("ibdata1").is_file() {
         return Err(Failure::refused(format!("`{}` holds something that is not MariaDB's", dir.display()))
             .hint("name MariaDB's data directory with `--database-dir`; a new one is made where nothing is"));
@@ -127,6 +137,12 @@ pub(super) fn database(config: &Config) -> Result<Found> {
                 "stop it first, `systemctl disable --now mariadb`; the agent will start it again",
             ),
         );
+    }
+    let tag = dir.join(keeper::TAG);
+    if tag.exists() {
+        return Err(Failure::refused(format!("`{}` holds the data of a node of a cluster", dir.display()))
+            .cause(format!("`{}` is there", tag.display()))
+            .hint("name another directory; if that node is given up for good, remove that file and repeat the command"));
     }
     owned(config, dir)?;
     Ok(Found::Data)
@@ -203,9 +219,39 @@ pub(super) async fn server(server: &mariadb::Server, config: &Config) -> Result 
         })?;
     }
     let version = server.installed_version().await;
-    version
-        .map(drop)
-        .map_err(|error| Failure::refused(error.to_string()))
+    let version = version.map_err(|error| {
+        Failure::refused(error.to_string()).hint(
+            "install MariaDB 10.11.9 or later of 10.11, or 11.4.3 or later, and repeat the command",
+        )
+    })?;
+    version.check_data(config.database_dir()).map_err(|error| {
+        Failure::refused(error.to_string())
+            .hint("install that version of MariaDB or a later one, and repeat the command")
+    })
+}
+
+/// There is room for what will be made here, so that a disk does not fill up half-way.
+pub(super) fn room(dir: &Path, wanted: u64) -> Result {
+    let mut ancestors = dir.ancestors();
+    let Some(there) = ancestors.find(|dir| dir.exists()) else {
+        return Ok(());
+    };
+    let Ok(disk) = rustix::fs::statvfs(there) else {
+        // Whoever cannot look will be told why when it is made.
+        return Ok(());
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= wanted {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes / (1 << 20);
+    Err(Failure::refused(format!(
+        "there is too little room for `{}`: {} MiB are free, {} MiB are needed",
+        dir.display(),
+        mib(free),
+        mib(wanted)
+    ))
+    .hint("make room on that disk, or name another directory"))
 }
 
 #[cfg(test)]

@@ -61,6 +61,10 @@ impl<'a> Entry<'a> {
                 replaced = Some(aside(config.database_dir(), replace_data)?);
             }
         }
+        check::room(config.data_dir(), check::OWN_ROOM)?;
+        if wanted == Kind::Data {
+            check::room(config.database_dir(), check::DATABASE_ROOM)?;
+        }
         check::ports(&config)?;
         Ok(Self {
             path,
@@ -152,6 +156,7 @@ pub(crate) async fn enter(entry: Entry<'_>) -> Result<(String, u32)> {
         replaced,
     } = entry;
     let data_dir = config.data_dir();
+    let traces = Traces::before(data_dir);
     files::make_dir(data_dir, 0o711)?;
     let mark = check::unfinished(data_dir);
     files::write(&mark, "", 0o600)?;
@@ -171,9 +176,15 @@ pub(crate) async fn enter(entry: Entry<'_>) -> Result<(String, u32)> {
         payload: serde_json::to_value(&application)
             .map_err(Failure::doing("write the application"))?,
     };
-    let answer = peer::join(&token, request, LIMIT)
-        .await
-        .map_err(|error| token_failure(&error))?;
+    let answer = match peer::join(&token, request, LIMIT).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if is_decided(&error, &token) {
+                traces.remove(data_dir);
+            }
+            return Err(token_failure(&error));
+        }
+    };
     let identity = applicant
         .into_identity(&answer.certificate, &answer.authority)
         .map_err(failed("use the certificate"))?;
@@ -205,6 +216,53 @@ pub(crate) async fn enter(entry: Entry<'_>) -> Result<(String, u32)> {
     files::remove(&mark)?;
     Applicant::forget(&dir);
     Ok((welcome.cluster, welcome.number))
+}
+
+/// What was there before this join: a refused one leaves nothing behind.
+struct Traces {
+    is_first: bool,
+    is_new: bool,
+}
+
+impl Traces {
+    fn before(data_dir: &Path) -> Self {
+        Self {
+            is_first: !check::unfinished(data_dir).exists(),
+            is_new: !data_dir.exists(),
+        }
+    }
+
+    /// Takes away what this join made, and only that. Best effort: what stays hinders nobody.
+    fn remove(&self, data_dir: &Path) {
+        if !self.is_first {
+            return;
+        }
+        let dir = identity_dir(data_dir);
+        Applicant::forget(&dir);
+        let _ = std::fs::remove_dir(&dir);
+        let _ = files::remove(&check::unfinished(data_dir));
+        if self.is_new {
+            let _ = std::fs::remove_dir(data_dir);
+        }
+    }
+}
+
+/// The cluster cannot have let this key in: it is of no more use.
+fn is_decided(error: &peer::Error, token: &Token) -> bool {
+    use peer::Error as E;
+    match error {
+        E::TokenUsed { .. }
+        | E::TokenExpired { .. }
+        | E::TokenForeign
+        | E::TokenUnknown
+        | E::TokenAttempts
+        | E::TokenKind { .. }
+        | E::WrongPeer { .. }
+        | E::Refused { .. } => true,
+        // Why only then: at another address the question may have arrived.
+        E::Connect { .. } => token.addresses.len() == 1,
+        _ => false,
+    }
 }
 
 /// Keeps what the cluster gave.
@@ -239,14 +297,17 @@ fn token_failure(error: &peer::Error) -> Failure {
         E::TokenKind { .. } => {
             failure.exit(Exit::Usage).hint("use a token of `mainstay token --witness`")
         }
-        E::TokenUsed { .. } | E::TokenExpired { .. } | E::TokenAttempts => failure,
+        E::TokenUsed { .. } | E::TokenExpired { .. } | E::TokenAttempts => {
+            failure.hint("make a new token on a data node of the cluster: `mainstay token`")
+        }
         E::TokenForeign | E::TokenUnknown | E::WrongPeer { .. } => {
             failure.hint("make a new token on a data node of the cluster: `mainstay token`")
         }
         E::Connect { .. } | E::Timeout { .. } => failure.hint(
             "the agent there must run and its peer port must be reachable from here; the same command may be repeated",
         ),
-        E::Refused { .. } => Failure::refused(error.to_string()),
+        E::Refused { .. } => Failure::refused(error.to_string())
+            .hint("`mainstay status` on a node of the cluster shows who is in it; join under another name or address"),
         _ => failure.hint("the same command may be repeated"),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result {
         fs::rename(&beside, path)?;
         flush_parent(path)
     };
-    work().map_err(Failure::doing(format!("write `{}`", path.display())))
+    work().map_err(Failure::on_disk(format!("write `{}`", path.display())))
 }
 
 /// Writes a value as JSON.
@@ -50,7 +50,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, is_secret: bool) -> Re
     let (text, mode) = work().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => damaged(path, "it is no text"),
         io::ErrorKind::NotFound => damaged(path, "it is missing"),
-        _ => Failure::doing(doing())(error),
+        _ => Failure::on_disk(doing())(error),
     })?;
     if is_secret && mode & 0o077 != 0 {
         return Err(Failure::refused(format!(
@@ -88,17 +88,17 @@ pub(crate) fn make_dir(path: &Path, mode: u32) -> Result {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         flush_parent(path)
     };
-    work().map_err(Failure::doing(format!("make `{}`", path.display())))
+    work().map_err(Failure::on_disk(format!("make `{}`", path.display())))
 }
 
 /// Removes a file that may be absent.
 pub(crate) fn remove(path: &Path) -> Result {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::doing(format!(
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::on_disk(format!(
             "remove `{}`",
             path.display()
         ))(error)),
-        _ => flush_parent(path).map_err(Failure::doing(format!("remove `{}`", path.display()))),
+        _ => flush_parent(path).map_err(Failure::on_disk(format!("remove `{}`", path.display()))),
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn is_vacant(dir: &Path) -> Result<bool> {
             let told = format!("`{}` is no directory", dir.display());
             Err(Failure::refused(told).hint("name another directory, or move it away"))
         }
-        Err(error) => Err(Failure::doing(format!("read `{}`", dir.display()))(error)),
+        Err(error) => Err(Failure::on_disk(format!("read `{}`", dir.display()))(error)),
     }
 }
 

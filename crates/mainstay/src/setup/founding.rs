@@ -50,6 +50,10 @@ impl<'a> Founding<'a> {
         let server = mariadb::Server::new(settings).map_err(|e| Failure::usage(e.to_string()))?;
         check::server(&server, &config).await?;
         let found = check::database(&config)?;
+        check::room(config.data_dir(), check::OWN_ROOM)?;
+        if found == Found::Nothing {
+            check::room(config.database_dir(), check::DATABASE_ROOM)?;
+        }
         check::ports(&config)?;
         Ok(Self {
             path,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::program::{Agent, Place, is_alive, wait};
 
-fn init(place: &Place, name: &str) {
+pub(crate) fn init(place: &Place, name: &str) {
     let options = place.options(name);
     let mut arguments = vec!["init"];
     arguments.extend(options.iter().map(String::as_str));
@@ -15,7 +15,7 @@ fn init(place: &Place, name: &str) {
 }
 
 /// The status with its exit code, once there is a primary.
-fn serving(place: &Place) -> Value {
+pub(crate) fn serving(place: &Place) -> Value {
     let mut last = String::new();
     let mut status = Value::Null;
     let limit = Duration::from_mins(1);
@@ -33,7 +33,7 @@ fn serving(place: &Place) -> Value {
     status
 }
 
-fn server_pid(status: &Value) -> i32 {
+pub(crate) fn server_pid(status: &Value) -> i32 {
     i32::try_from(status["nodes"][0]["database"]["pid"].as_i64().unwrap()).unwrap()
 }
 
@@ -196,7 +196,8 @@ fn join_when_tokens_are_used_expired_or_of_another_kind_then_each_says_so_and_a_
     });
     let (code, _, err) = join(&expired, &late);
     assert!(
-        code == 1 && err.contains("make a new one with `mainstay token`"),
+        code == 1
+            && err.contains("make a new token on a data node of the cluster: `mainstay token`"),
         "{err}"
     );
     assert!(!late.config().exists());
@@ -257,6 +258,12 @@ fn init_when_a_server_runs_on_the_data_then_refused_and_when_it_has_ended_then_a
     wait("the server has ended", Duration::from_secs(10), || {
         !is_alive(pid)
     });
+    let (code, _, err) = new.run(&arguments);
+    assert!(
+        code == 5 && err.contains("holds the data of a node of a cluster"),
+        "{err}"
+    );
+    std::fs::remove_file(old.path("db/mainstay-data-id")).unwrap();
     let (code, _, err) = new.run(&arguments);
     assert_eq!(code, 0, "{err}");
     let mut second = Agent::start(&new);

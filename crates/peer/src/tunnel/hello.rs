@@ -42,7 +42,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    pub(super) fn parse(header: serde_json::Value) -> Result<Self, String> {
+    pub(crate) fn parse(header: serde_json::Value) -> Result<Self, String> {
         let hello: Self = serde_json::from_value(header)
             .map_err(|error| format!("the tunnel's first message cannot be read: {error}"))?;
         if hello.boot.len() > MAX_ID || hello.data.len() > MAX_ID {

@@ -4,7 +4,9 @@
 
 mod bench;
 mod config;
+mod database;
 mod digest;
 mod identity;
 mod ledger;
 mod state;
+mod token;

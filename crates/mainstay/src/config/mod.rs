@@ -41,9 +41,13 @@ pub(crate) struct Config {
 impl Config {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> Result<Self> {
-        let text = text(path)?;
+        Self::parse(path, &text(path)?)
+    }
+
+    /// Reads and checks the text of a file.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self> {
         let syntax = |error: toml::de::Error| Error::syntax(path, &error.to_string());
-        let typed = |error| match toml::from_str::<File>(&text) {
+        let typed = |error| match toml::from_str::<File>(text) {
             // Why: it knows what was wanted in that place.
             Err(better) => syntax(better),
             Ok(_) => syntax(error),
@@ -51,7 +55,7 @@ impl Config {
         let table: Table = text.parse().map_err(typed)?;
         value::check_keys(&table)?;
         // Why from the text again: only then do errors point at the line.
-        Self::of(toml::from_str(&text).map_err(syntax)?)
+        Self::of(toml::from_str(text).map_err(syntax)?)
     }
 
     /// Checks what was put together by `init` or `join`.
