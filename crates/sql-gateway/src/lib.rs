@@ -12,6 +12,8 @@ mod driver;
 mod error;
 mod fault;
 mod frontend;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 mod handle;
 mod listen;
