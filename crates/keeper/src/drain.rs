@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use cluster::{Millis, Position, Receiving, Running};
+use mariadb::Advance;
 use serde::{Deserialize, Serialize};
 
 /// The pace is that of so long.
@@ -35,17 +36,16 @@ pub(crate) struct Pace {
 struct Sample {
     at: Millis,
     applied: Position,
-    /// Bytes left, while nothing more is received.
     bytes: Option<u64>,
 }
 
 impl Pace {
-    /// What is left now, if it is worth telling. `bytes` are left of what was received.
+    /// What is left now, if it is worth telling.
     pub(crate) fn look(
         &mut self,
         now: Millis,
         running: &Running,
-        bytes: Option<u64>,
+        advance: Option<Advance>,
     ) -> Option<Drain> {
         let missing = running.applied.missing_from(&running.received);
         let is_behind = running.lag_ms.is_some_and(|ms| ms >= TOLD_FROM);
@@ -58,15 +58,17 @@ impl Pace {
             self.samples.push_back(Sample {
                 at: now,
                 applied: running.applied.clone(),
-                bytes: bytes.filter(|_| is_waited_for),
+                bytes: advance.map(|advance| advance.applied),
             });
         }
         let is_old = |next: &Sample| next.at + WINDOW < now;
         while self.samples.get(1).is_some_and(is_old) {
             self.samples.pop_front();
         }
-        let by_bytes = bytes.and_then(|left| {
-            self.time_for(now, left, |sample| Some(sample.bytes?.saturating_sub(left)))
+        let by_bytes = advance.and_then(|Advance { applied, left }| {
+            // Another file of the log begins anew.
+            let done = |sample: &Sample| applied.checked_sub(sample.bytes?);
+            self.time_for(now, left, done)
         });
         let done = |sample: &Sample| Some(sample.applied.missing_from(&running.applied));
         let by_number = || self.time_for(now, missing, done);
@@ -121,14 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn large_transactions_count_by_their_bytes_once_nothing_more_comes() {
+    fn large_transactions_count_by_their_bytes() {
         let mut pace = Pace::default();
         let mut drains = running(100, 200);
-        pace.look(5_000, &drains, Some(9_000)).unwrap();
-        drains.receiving = Receiving::Stopped;
-        pace.look(10_000, &drains, Some(8_000)).unwrap();
+        let at = |applied, left| Some(Advance { applied, left });
+        pace.look(10_000, &drains, at(2_000, 8_000)).unwrap();
         drains.applied = "0-1-101".parse().unwrap();
-        let drain = pace.look(12_000, &drains, Some(6_000)).unwrap();
+        let drain = pace.look(12_000, &drains, at(4_000, 6_000)).unwrap();
         assert_eq!((drain.missing, drain.left_ms), (99, Some(6_000)));
     }
 

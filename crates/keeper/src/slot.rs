@@ -144,8 +144,7 @@ impl Slot {
                 let beside = self.beside(view, actor, &server, health, &status).await;
                 extras.version = Some(status.version.clone());
                 let running = self.observer.running(&status, beside);
-                let bytes = status.unapplied_bytes;
-                extras.drain = self.pace.look(view.now, &running, bytes);
+                extras.drain = self.pace.look(view.now, &running, status.advance);
                 set(view, Seen::Running(Box::new(running)));
             }
             Err(error) => {

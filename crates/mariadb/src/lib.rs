@@ -51,6 +51,6 @@ pub use salvage::{Backlog, Salvaged};
 pub use server::Server;
 pub use settings::Settings;
 pub use sql::{Rows, Sql, column, identifier, named, quote};
-pub use status::{Apply, Failure, Receiving, Source, Status};
+pub use status::{Advance, Apply, Failure, Receiving, Source, Status};
 pub use tail::{TailSummary, Verdict};
 pub use version::Version;

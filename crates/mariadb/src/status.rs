@@ -68,6 +68,16 @@ pub struct Source {
     pub uses_gtid: bool,
 }
 
+/// A replica's way through a file of the primary's log, in bytes: of a large transaction they are many, of a small
+/// one few, so they measure work better than the number of transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// So far it has applied the file.
+    pub applied: u64,
+    /// So much more of it is received.
+    pub left: u64,
+}
+
 /// One look at a server.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -106,8 +116,8 @@ pub struct Status {
     pub apply: Apply,
     /// MariaDB's own estimate of the lag in whole seconds; `None` while it has none.
     pub lag_seconds: Option<u64>,
-    /// Bytes of the primary's log that are received and not applied, when both ends lie in the same file of it.
-    pub unapplied_bytes: Option<u64>,
+    /// How far it has come in the primary's log, when what is received and what is applied end in the same file of it.
+    pub advance: Option<Advance>,
     /// Last error of receiving, kept by the server until receiving works again.
     pub receiving_error: Option<Failure>,
     /// The event scheduler runs.
@@ -197,7 +207,7 @@ fn parse(sets: &[Rows], pid: Option<u32>) -> Result<Status> {
         receiving: receives,
         apply: replica.map_or(Apply::Stopped, apply),
         lag_seconds: replica.and_then(|row| named(row, "Seconds_Behind_Master")),
-        unapplied_bytes: replica.and_then(unapplied_bytes),
+        advance: replica.and_then(advance),
         receiving_error: replica.and_then(|row| failure(row, "Last_IO_Errno", "Last_IO_Error")),
         event_scheduler: column::<String>(main, 6).as_deref() == Some("ON"),
     })
@@ -212,14 +222,17 @@ fn position(text: Option<String>) -> Result<Position> {
         .map_err(|e| Error::unexpected(DOING, e.to_string()))
 }
 
-/// Of a large transaction's worth many bytes are left, of a small one's few: a better measure of work than their number.
-fn unapplied_bytes(row: &Row) -> Option<u64> {
+fn advance(row: &Row) -> Option<Advance> {
     let file = |name| named::<String>(row, name).filter(|file| !file.is_empty());
     if file("Master_Log_File")? != file("Relay_Master_Log_File")? {
         return None;
     }
     let at = |name| named::<u64>(row, name);
-    at("Read_Master_Log_Pos")?.checked_sub(at("Exec_Master_Log_Pos")?)
+    let applied = at("Exec_Master_Log_Pos")?;
+    Some(Advance {
+        applied,
+        left: at("Read_Master_Log_Pos")?.checked_sub(applied)?,
+    })
 }
 
 fn source(row: &Row) -> Source {
