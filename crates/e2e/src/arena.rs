@@ -18,6 +18,8 @@ const RELIEF: Duration = Duration::from_millis(10_500);
 const RELIEF_LIMIT: Duration = Duration::from_mins(2);
 /// Between two looks at the status.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long the cluster must be whole to count as whole again.
+const STEADY: Duration = Duration::from_secs(1);
 /// Accounts of the load's bank.
 const ACCOUNTS: u32 = 20;
 
@@ -150,6 +152,26 @@ impl Arena {
         Ok(load
             .wait_acknowledged(&refs(gateways), writes, LIMIT)
             .await?)
+    }
+
+    /// Waits until every data node has been primary or replica, and the cluster protected, for a
+    /// while: what has just been done may not show at once. Returns when that while began.
+    ///
+    /// # Errors
+    /// It does not happen, within a minute.
+    pub async fn settled_since(&self, healed: Instant) -> Result<Duration> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            self.cluster.wait_settled(left).await?;
+            let since = Instant::now();
+            while self.cluster.wait_settled(Duration::ZERO).await.is_ok() {
+                if since.elapsed() >= STEADY {
+                    return Ok(since.saturating_duration_since(healed));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
     }
 
     /// Writes acknowledged in this stretch so far.

@@ -11,7 +11,7 @@ use super::{
     mishap::{self, Draw},
     report::{Report, Round},
 };
-use crate::{Arena, Ground, LIMIT, Say, Stop};
+use crate::{Arena, Ground, Say, Stop};
 
 /// The cluster's budget is three failovers; one is left for what was not planned.
 const FAILOVERS: u64 = 2;
@@ -156,8 +156,7 @@ impl Driver {
             Instant::now()
         };
         let everyone = self.arena.data_nodes();
-        self.arena.cluster.wait_settled(LIMIT).await?;
-        round.recovered = Some(healed.elapsed());
+        round.recovered = Some(self.arena.settled_since(healed).await?);
         self.arena.flows(&everyone, FLOW).await?;
         round.window.until = Instant::now();
         Ok(())

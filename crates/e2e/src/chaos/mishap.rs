@@ -14,7 +14,7 @@ const LONG_MS: usize = 20_000;
 /// One of so many is long.
 const LONG_EVERY: usize = 8;
 /// After the healing the next one comes within this.
-const PAUSE_MS: usize = 3_000;
+const PAUSE_MS: usize = 2_000;
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
