@@ -74,9 +74,9 @@ struct Chaos {
     /// Only kinds with this in their names; may be given again
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
-    /// Each data node has a disk of its own, which hangs, fills, fails and loses power too; needs root
+    /// No disks of their own for the data nodes, and so none that hang, fill, fail or lose power
     #[arg(long)]
-    disks: bool,
+    no_disks: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -135,9 +135,8 @@ fn tell(text: &str) -> Result<()> {
 
 async fn run_chaos(wish: &Chaos, stop: &Stop) -> Result<ExitCode> {
     let (mut ground, scratch) = wish.place.ground("chaos-")?;
-    ground.disk_mib = wish
-        .disks
-        .then(|| DISK_MIB + DISK_MIB_A_MINUTE * wish.minutes);
+    let has_disks = ground.has_cables() && !wish.no_disks;
+    ground.disk_mib = has_disks.then(|| DISK_MIB + DISK_MIB_A_MINUTE * wish.minutes);
     let asked = chaos::Wish {
         seed: wish.seed.unwrap_or_else(random),
         from: wish.from,

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt::{self, Write},
     time::{Duration, Instant},
 };
 
@@ -87,10 +87,14 @@ pub struct Report {
     pub seed: u64,
     /// The first round.
     pub from: u64,
+    /// Only these kinds; all when empty.
+    pub only: Vec<String>,
     /// Data nodes.
     pub nodes: usize,
     /// Where they lived.
     pub layout: String,
+    /// Their disks could be broken.
+    pub disks: bool,
     /// How long it took.
     pub seconds: u64,
     /// By kind.
@@ -129,6 +133,8 @@ impl Report {
             from: wish.from,
             nodes: ground.nodes,
             layout: format!("{:?}", ground.layout).to_lowercase(),
+            disks: ground.disk_mib.is_some(),
+            only: wish.only.clone(),
             seconds: 0,
             kinds: BTreeMap::new(),
             errors: BTreeMap::new(),
@@ -228,12 +234,18 @@ impl Report {
     /// How to see it again.
     pub fn repeat_line(&self) -> String {
         let Self { seed, nodes, .. } = self;
+        let mut line = format!("cargo xtask chaos --seed {seed} --nodes {nodes}");
+        if self.layout == "loopback" {
+            line.push_str(" --loopback");
+        } else if !self.disks {
+            line.push_str(" --no-disks");
+        }
+        for only in &self.only {
+            let _ = write!(line, " --only '{only}'");
+        }
         let round = self.failed_round.unwrap_or(self.from);
-        format!(
-            "cargo xtask chaos --seed {seed} --nodes {nodes} --from {round}  (that round first; \
-             --from {} for the whole run)",
-            self.from
-        )
+        let _ = write!(line, " --from {round}");
+        line
     }
 }
 
@@ -309,7 +321,12 @@ impl fmt::Display for Report {
             writeln!(f, "NOT CHECKED   the last stretch of load: {unchecked}")?;
         }
         if !self.is_good() {
-            return writeln!(f, "to repeat     {}", self.repeat_line());
+            return writeln!(
+                f,
+                "to repeat     {}  (that round first; --from {} for the whole run)",
+                self.repeat_line(),
+                self.from
+            );
         }
         let bound = 300.0 / faults.max(1) as f64;
         write!(
