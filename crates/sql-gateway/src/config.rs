@@ -22,6 +22,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Connections served at the same time; one more gets error 1040.
     pub max_connections: usize,
+    /// Connections that have not yet said who they are; beyond it the oldest of them are ended.
+    pub unidentified_max: usize,
     /// The version told to clients until a server was seen; afterwards the server's own.
     pub server_version: String,
 }
@@ -35,6 +37,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             max_connections: 2000,
+            unidentified_max: 500,
             server_version: "5.5.5-10.11.19-MariaDB".to_owned(),
         }
     }

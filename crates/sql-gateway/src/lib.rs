@@ -8,6 +8,7 @@
 mod account;
 mod backend;
 mod config;
+mod doorstep;
 mod driver;
 mod error;
 mod fault;

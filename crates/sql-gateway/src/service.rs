@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::account::Accounts;
 use crate::config::Config;
+use crate::doorstep::Doorstep;
 use crate::driver;
 use crate::error::GatewayError;
 use crate::fault::Fault;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) counters: Counters,
     pub(crate) registry: Registry,
+    pub(crate) doorstep: Arc<Doorstep>,
     version: RwLock<Arc<str>>,
 }
 
@@ -72,6 +74,8 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let listeners = Listeners::bind(&config)?;
         let version = RwLock::new(config.server_version.as_str().into());
+        // Why half: those who are known must find places, however many are not.
+        let unidentified_max = config.unidentified_max.min(config.max_connections / 2);
         let shared = Shared {
             config,
             gate: Gate::new(),
@@ -79,6 +83,7 @@ impl Gateway {
             accounts,
             counters: Counters::default(),
             registry: Registry::default(),
+            doorstep: Doorstep::new(unidentified_max),
             version,
         };
         Ok(Self {

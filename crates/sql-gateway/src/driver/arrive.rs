@@ -60,7 +60,13 @@ pub(super) async fn arrive(
         let arrival = greeter.packet(&payload, &*shared.accounts);
         identify(shared, &mut greeter, arrival, &mut packets).await
     });
-    match who.await {
+    let mut step = shared.doorstep.enter();
+    let who = tokio::select! {
+        who = who => who,
+        () = step.sent_away() => return Err(Gone),
+    };
+    drop(step);
+    match who {
         Ok(Ok(who)) => log_in(shared, entry, gate, who, &mut packets).await,
         Ok(Err(error)) => {
             if error.kind() == io::ErrorKind::InvalidData {
