@@ -20,7 +20,7 @@ use crate::output::Failure;
 /// Conversations at the same time; one more waits.
 const AT_ONCE: usize = 32;
 /// A caller that asks nothing for this long is sent away.
-const IDLE_LIMIT: Duration = Duration::from_mins(1);
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// A caller that does not take its reply in this time is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// After a failed accept others get time to end.

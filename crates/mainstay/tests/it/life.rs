@@ -273,7 +273,7 @@ fn init_when_a_server_runs_on_the_data_then_refused_and_when_it_has_ended_then_a
 }
 
 /// Memory of a process, from the kernel.
-fn resident_kib(pid: u32) -> u64 {
+pub(crate) fn resident_kib(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = text
         .lines()

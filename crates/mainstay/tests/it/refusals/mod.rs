@@ -8,5 +8,6 @@ mod database;
 mod digest;
 mod identity;
 mod ledger;
+mod ports;
 mod state;
 mod token;
