@@ -102,21 +102,31 @@ impl Disk {
     }
 
     /// Turns it read-only at once, as the kernel does upon an error of the disk: what was not yet
-    /// written never will be.
+    /// written never will be. Nothing when that has happened before.
     pub(crate) fn fail(&self) -> Result<()> {
+        if self.has_failed()? {
+            return Ok(());
+        }
         run(Command::new("mount")
             .args(["-o", "remount,abort"])
             .arg(&self.point))?;
-        // Why tried: the kernel does not say so in the flags of the file system.
+        if self.has_failed()? {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            command: "mount -o remount,abort".into(),
+            code: "success".into(),
+            said: "and yet it takes writes".into(),
+        })
+    }
+
+    /// Why tried: the kernel does not say so in the flags of the file system.
+    fn has_failed(&self) -> Result<bool> {
         let path = self.point.join(BALLAST);
-        match File::create(&path) {
-            Err(error) if error.raw_os_error() == Some(Errno::ROFS.raw_os_error()) => Ok(()),
+        match fs::OpenOptions::new().append(true).create(true).open(&path) {
+            Ok(_) => Ok(false),
+            Err(error) if error.raw_os_error() == Some(Errno::ROFS.raw_os_error()) => Ok(true),
             Err(error) => Err(Error::file("try", &path)(error)),
-            Ok(_) => Err(Error::Refused {
-                command: "mount -o remount,abort".into(),
-                code: "success".into(),
-                said: "and yet it takes writes".into(),
-            }),
         }
     }
 
@@ -252,6 +262,7 @@ mod tests {
         file.write_all(b"kept").unwrap();
         file.sync_all().unwrap();
         file.write_all(b"lost").unwrap();
+        disk.fail().unwrap();
         disk.fail().unwrap();
         file.write_all(b"refused").unwrap_err();
         drop(file);
