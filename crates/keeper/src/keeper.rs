@@ -2,6 +2,7 @@
 //! other; then it publishes what it believes. Waiting is in one place (`signal.rs`), changing in another.
 
 mod act;
+mod behind;
 mod publish;
 mod stuck;
 mod wish;
@@ -130,6 +131,13 @@ impl Keeper {
             self.slot
                 .look(&mut self.view, &self.actor, &mut self.extras)
                 .await;
+            if let Some(why) = self.unreadable() {
+                tokio::select! {
+                    () = self.wait_behind(why, &mut signals) => {}
+                    _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                }
+                continue;
+            }
             self.settle_wish();
             let decision = decide(&self.view);
             self.note(&decision.reason, &decision.actions);
@@ -174,9 +182,9 @@ impl Keeper {
                 .as_ref()
                 .is_none_or(|document| document.rev < record.rev)
         {
-            match crate::decode_document(&record.body) {
-                Ok(document) => self.learn(&document),
-                Err(error) => self.extras.trouble = Some(error.to_string()),
+            // What cannot be read is for `unreadable` to say.
+            if let Ok(document) = crate::decode_document(&record.body) {
+                self.learn(&document);
             }
         }
         let posted = self.shared.board.read(self.view.document.as_ref());

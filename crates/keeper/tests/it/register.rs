@@ -50,6 +50,20 @@ impl Memory {
         assert_eq!(self.try_swap(expected, record), Swap::Won);
     }
 
+    /// Swaps these bytes in, as a version that is not known here might.
+    pub(crate) fn put_bytes(&self, body: &[u8]) {
+        let expected = self.document().rev;
+        let record = Record::following(Some(expected), body.to_vec()).unwrap();
+        assert_eq!(self.try_swap(Some(expected), record), Swap::Won);
+    }
+
+    /// As the next version does it when this one can read it again: the document, two revisions on.
+    pub(crate) fn put_after(&self, unreadable: u64, document: &Document) {
+        let mut next = document.clone();
+        next.rev = unreadable + 1;
+        self.put(&next);
+    }
+
     fn try_swap(&self, expected: Option<u64>, next: Record) -> Swap {
         let _turn = self.turn.lock().unwrap();
         let known = self.record.borrow().clone();
