@@ -2,7 +2,7 @@
 //! them much more than the primary. The status says how much is left and how long it takes; nobody
 //! takes over before everything that was received is applied; nothing is lost.
 //!
-//! In the gate they are some seconds behind; with `MAINSTAY_STORY_LONG=1` ten minutes.
+//! In the gate they are eight seconds behind, and twice that to apply; with `MAINSTAY_STORY_LONG=1` ten minutes.
 
 use std::{
     env,
@@ -26,7 +26,7 @@ async fn story(name: &str, shape: Shape) {
     let (behind, limit) = if is_long {
         (Duration::from_mins(10), Duration::from_hours(1))
     } else {
-        (Duration::from_secs(5), LIMIT * 3)
+        (Duration::from_secs(8), LIMIT * 3)
     };
     tell(name, shape, async |stage| {
         if is_long {
