@@ -7,7 +7,7 @@
 
 mod adopt;
 mod check;
-mod install;
+pub(crate) mod install;
 mod receive;
 mod send;
 

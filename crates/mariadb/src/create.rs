@@ -1,11 +1,14 @@
-//! A new, empty database: made beside its place and renamed into it, so that it is whole or not there.
+//! A new, empty database: made beside its place and put into it as a clone is, so that it is whole or not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::backup::install;
+use crate::disk;
 use crate::error::{Error, Result};
+use crate::exchange;
 use crate::files;
 use crate::grants;
 use crate::options;
@@ -19,22 +22,20 @@ impl Server {
     /// Refuses when anything is there already. Nothing of it is in a binlog.
     pub async fn create_data(&self) -> Result<()> {
         let place = &self.settings().database_dir;
-        if fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some()) {
+        exchange::undo(place)?;
+        if place.exists() && !exchange::is_vacant(place) {
             return Err(Error::DataPresent(place.clone()));
         }
         let program = self.program("mariadb-install-db")?;
         self.write_files()?;
-        let beside = beside(place);
-        remove(&beside)?;
-        files::make_dir(&beside, 0o700)?;
-        self.give(&beside)?;
+        let beside = self.make_incoming().await?;
         let made = self.install(&program, &beside).await;
         let renamed = made.and_then(|()| put_in_place(&beside, place));
         for file in [self.accounts_file(), self.create_config()] {
             let _ = fs::remove_file(file);
         }
         if renamed.is_err() {
-            let _ = remove(&beside);
+            let _ = disk::remove_dir(&beside);
         }
         renamed
     }
@@ -96,29 +97,17 @@ impl Server {
     }
 }
 
-fn beside(place: &Path) -> PathBuf {
-    let mut name = place.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    place.with_file_name(name)
-}
-
-fn remove(place: &Path) -> Result<()> {
-    match fs::remove_dir_all(place) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::file(format!("remove `{}`", place.display()))(error))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn put_in_place(beside: &Path, place: &Path) -> Result<()> {
-    let doing = || format!("rename `{}` to `{}`", beside.display(), place.display());
-    let work = || -> std::io::Result<()> {
-        let dir = fs::File::open(beside)?;
-        rustix::fs::syncfs(&dir)?;
-        // Limit: an empty directory is replaced; a mount point cannot be, and the kernel says so.
-        fs::rename(beside, place)?;
-        files::sync_parent(place)
-    };
-    work().map_err(Error::file(doing()))
+    disk::sync_all_below(beside)?;
+    // Why: an empty directory would be kept as if it were data.
+    if !disk::is_mount_point(place) {
+        let failed = || Error::file(format!("remove `{}`", place.display()));
+        match fs::remove_dir(place) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed()(error));
+            }
+            _ => {}
+        }
+    }
+    install::swap(beside, place).map(drop)
 }

@@ -205,6 +205,14 @@ pub enum Error {
         /// What ordinary processes can still write there.
         free_bytes: u64,
     },
+    /// A server that starts there would wait for room, and look again once a minute.
+    #[error("only {free_bytes} bytes are free in `{place}`: too few to start a server")]
+    NoRoomToStart {
+        /// The data directory.
+        place: PathBuf,
+        /// What ordinary processes can still write there.
+        free_bytes: u64,
+    },
     /// Nothing outside the server can read it.
     #[error("log `{0}` is encrypted")]
     LogEncrypted(PathBuf),

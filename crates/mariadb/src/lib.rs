@@ -14,6 +14,7 @@ mod disk;
 mod drift;
 mod error;
 mod events;
+mod exchange;
 mod files;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

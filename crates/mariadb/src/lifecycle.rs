@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::process::{self, Exit, Process};
@@ -19,6 +20,9 @@ use crate::version::Version;
 
 /// Pause between two looks at a server that is starting.
 const STARTING_POLL: Duration = Duration::from_millis(10);
+/// What a server writes before it answers: its temporary tablespace alone takes 12 MiB. With less it waits for
+/// room and looks again after a minute, so that it would come late when there is room (10.11.19).
+const START_BYTES: u64 = 16 << 20;
 
 /// What crash recovery does with transactions that were prepared and never acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,7 @@ impl Server {
         if !self.has_data() {
             return Err(Error::DataMissing(self.settings().database_dir.clone()));
         }
+        self.refuse_full()?;
         let version = self.installed_version().await?;
         version.check_data(&self.settings().database_dir)?;
         self.write_files()?;
@@ -133,6 +138,17 @@ impl Server {
             .map_err(Error::file("record the server's process"))?;
         self.wait_answering(&process, deadline, limit, log_start)
             .await
+    }
+
+    fn refuse_full(&self) -> Result<()> {
+        let place = &self.settings().database_dir;
+        match disk::free_bytes(place) {
+            Ok(free_bytes) if free_bytes < START_BYTES => Err(Error::NoRoomToStart {
+                place: place.clone(),
+                free_bytes,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn spawn(&self, start_as: StartAs) -> Result<Process> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
+use crate::exchange;
 use crate::settings::Settings;
 
 mod table;
@@ -141,6 +142,9 @@ pub(crate) fn file(settings: &Settings) -> String {
     }
     line("server_id", &settings.server_id.to_string());
     line("datadir", &settings.database_dir.to_string_lossy());
+    for name in [exchange::ROOM, exchange::RECOVERED] {
+        line("ignore_db_dirs", name);
+    }
     line("port", &settings.port.to_string());
     line("extra_port", &settings.extra_port.to_string());
     line("socket", &settings.socket().to_string_lossy());

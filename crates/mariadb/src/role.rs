@@ -117,8 +117,7 @@ impl Server {
     /// up waiting. It stays so when they are set back, and setting it to ON again does nothing (seen on 10.11.19). No
     /// commit waits then, so that switching it off tells nobody OK.
     async fn wake_semi_sync(&self, limit: Duration) -> Result<()> {
-        let wake =
-            "SET GLOBAL rpl_semi_sync_master_enabled=OFF; SET GLOBAL rpl_semi_sync_master_enabled=ON";
+        let wake = "SET GLOBAL rpl_semi_sync_master_enabled=OFF; SET GLOBAL rpl_semi_sync_master_enabled=ON";
         self.enforce().await?;
         self.act("switch semi-sync on again", wake, limit).await
     }

@@ -1,7 +1,8 @@
 //! Puts a received copy in the place of the data directory. The old one is kept beside it.
 //!
 //! Two renames: `database_dir` to `.before-clone-TIME`, `.incoming` to `database_dir`. A crash between them leaves no
-//! data directory; `recover_install` puts the old one back, and is to be called before a server is started.
+//! data directory; `recover_install` puts the old one back, and is to be called before a server is started. The root
+//! of a mounted file system cannot be renamed: there all this happens within it, entry by entry (`exchange.rs`).
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,9 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::receive::{Received, blocking};
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::exchange;
 use crate::server::Server;
 
 const OLD: &str = ".before-clone-";
+/// The same within a mounted file system.
+const OLD_WITHIN: &str = "before-clone-";
 
 impl Server {
     /// Puts `received` in the place of the data directory; the server must not run. Returns where the old
@@ -30,7 +34,7 @@ impl Server {
         let database_dir = self.settings().database_dir.clone();
         blocking(move || {
             if database_dir.exists() {
-                return Ok(false);
+                return exchange::undo(&database_dir);
             }
             let Some(latest) = old_copies(&database_dir)?.pop() else {
                 return Ok(false);
@@ -52,7 +56,7 @@ impl Server {
         let database_dir = self.settings().database_dir.clone();
         blocking(move || {
             // Why: with nothing in its place, the old copy is the data.
-            if !database_dir.exists() {
+            if !database_dir.exists() || exchange::is_half_way(&database_dir) {
                 return Err(Error::DataMissing(database_dir));
             }
             let copies = old_copies(&database_dir)?;
@@ -63,15 +67,20 @@ impl Server {
     }
 }
 
-fn swap(incoming: &Path, database_dir: &Path) -> Result<Option<PathBuf>> {
+/// Puts `incoming`, made where `incoming_of` says, in the place of the data directory.
+pub(crate) fn swap(incoming: &Path, database_dir: &Path) -> Result<Option<PathBuf>> {
     if !incoming.join("mysql").is_dir() {
         return Err(Error::DataMissing(incoming.to_owned()));
+    }
+    if incoming == exchange::incoming(database_dir) {
+        let old = free_name(&exchange::room(database_dir).join(OLD_WITHIN));
+        return Ok(exchange::exchange(database_dir, &old)?.then_some(old));
     }
     if !database_dir.exists() {
         disk::rename(incoming, database_dir)?;
         return Ok(None);
     }
-    let old = free_name(database_dir);
+    let old = free_name(&disk::beside(database_dir, OLD));
     disk::rename(database_dir, &old)?;
     if let Err(error) = disk::rename(incoming, database_dir) {
         let _ = disk::rename(&old, database_dir);
@@ -80,13 +89,22 @@ fn swap(incoming: &Path, database_dir: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(old))
 }
 
+/// Where what is to become the data directory is made.
+pub(crate) fn incoming_of(database_dir: &Path) -> PathBuf {
+    if disk::is_mount_point(database_dir) {
+        exchange::incoming(database_dir)
+    } else {
+        disk::beside(database_dir, ".incoming")
+    }
+}
+
 /// A name for the old directory that sorts by time and is not taken.
-fn free_name(database_dir: &Path) -> PathBuf {
+fn free_name(start: &Path) -> PathBuf {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
-    let name = |second: u64| disk::beside(database_dir, &format!("{OLD}{second:012}"));
+    let name = |second: u64| disk::beside(start, &format!("{second:012}"));
     let mut second = now;
     while name(second).exists() {
         second += 1;
@@ -95,16 +113,21 @@ fn free_name(database_dir: &Path) -> PathBuf {
 }
 
 fn old_copies(database_dir: &Path) -> Result<Vec<PathBuf>> {
-    let parent = disk::parent(database_dir)?;
-    let prefix = disk::beside(database_dir, OLD);
-    let prefix = prefix
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let mut copies = named_by_time(&disk::beside(database_dir, OLD))?;
+    let room = exchange::room(database_dir);
+    if room.exists() {
+        copies.extend(named_by_time(&room.join(OLD_WITHIN))?);
+    }
+    Ok(copies)
+}
+
+/// What is there by a name that begins so and ends with a time, the oldest first.
+fn named_by_time(start: &Path) -> Result<Vec<PathBuf>> {
+    let parent = disk::parent(start)?;
+    let prefix = start.file_name().unwrap_or_default().to_string_lossy();
     let failed = || Error::file(format!("list `{}`", parent.display()));
     let is_copy = |name: &str| {
-        name.strip_prefix(&prefix)
+        name.strip_prefix(&*prefix)
             .is_some_and(|time| !time.is_empty() && time.bytes().all(|b| b.is_ascii_digit()))
     };
     let mut copies = Vec::new();

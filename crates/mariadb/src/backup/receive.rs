@@ -9,9 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 
 use super::check::StreamCheck;
+use super::install::incoming_of;
 use super::{BINLOG_INFO, INFO, SLAVE_INFO, note_in};
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::exchange;
 use crate::server::Server;
 use crate::tool::{self, LastWords};
 use crate::version::Version;
@@ -68,8 +70,23 @@ pub struct Received {
 }
 
 impl Server {
-    pub(super) fn incoming_dir(&self) -> PathBuf {
-        disk::beside(&self.settings().database_dir, ".incoming")
+    /// Makes the directory, empty and the server's, in which what is to become the data directory is made.
+    pub(crate) async fn make_incoming(&self) -> Result<PathBuf> {
+        let database_dir = &self.settings().database_dir;
+        let dir = incoming_of(database_dir);
+        let leftover = dir.clone();
+        blocking(move || disk::remove_dir(&leftover)).await?;
+        fs::create_dir_all(disk::parent(database_dir)?)
+            .map_err(Error::file("make the parent of the data directory"))?;
+        if dir.starts_with(database_dir) {
+            let room = exchange::room(database_dir);
+            disk::make_private_dir(&room)?;
+            self.give(&room)?;
+            self.give(database_dir)?;
+        }
+        disk::make_private_dir(&dir)?;
+        self.give(&dir)?;
+        Ok(dir)
     }
 
     /// Takes in the stream of a `backup`, unpacks and prepares it beside the data directory.
@@ -81,18 +98,7 @@ impl Server {
         mut stream: impl AsyncRead + Unpin,
         mut progress: impl FnMut(Progress),
     ) -> Result<Received> {
-        let database_dir = &self.settings().database_dir;
-        if disk::is_mount_point(database_dir) {
-            let why = "it is the root of a mounted file system and a clone could not replace it; use a directory below";
-            return Err(Error::setting("database_dir", why));
-        }
-        let dir = self.incoming_dir();
-        let leftover = dir.clone();
-        blocking(move || disk::remove_dir(&leftover)).await?;
-        fs::create_dir_all(disk::parent(&dir)?)
-            .map_err(Error::file("make the parent of the data directory"))?;
-        disk::make_private_dir(&dir)?;
-        self.give(&dir)?;
+        let dir = self.make_incoming().await?;
         let outcome = self.fill(&mut stream, &dir, &mut progress).await;
         if outcome.is_err() {
             let _ = blocking(move || disk::remove_dir(&dir)).await;

@@ -17,6 +17,7 @@ mod fixture;
 mod health;
 mod kept;
 mod load;
+mod mount;
 mod process;
 mod pulse;
 mod recovery;
