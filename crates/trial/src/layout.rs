@@ -67,7 +67,10 @@ impl Place {
     }
 
     /// Moves the calling thread there for good; sockets it opens from now on are of that place.
-    pub(crate) fn enter(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The namespace is gone.
+    pub fn enter(&self) -> io::Result<()> {
         let Self::Namespace(name) = self else {
             return Ok(());
         };

@@ -88,8 +88,8 @@ impl Node {
     /// Where its database's files are.
     pub fn database_dir(&self) -> PathBuf {
         match self.holds {
-            // Why below it: a clone is made beside the directory.
-            Some(_) => disk::point(&self.dir).join("db"),
+            Some(Holds::Database) => disk::point(&self.dir),
+            Some(Holds::Everything) => disk::point(&self.dir).join("db"),
             None => self.dir.join("db"),
         }
     }
@@ -100,6 +100,25 @@ impl Node {
             Some(ports) => SocketAddr::from((self.address, ports.sql)),
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 3306)),
         }
+    }
+
+    /// Where its agent listens for the others.
+    pub fn peer_address(&self) -> SocketAddr {
+        let port = self.ports.map_or(7400, |ports| ports.peer);
+        SocketAddr::from((self.address, port))
+    }
+
+    /// The network it lives in.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Memory of its agent, in KiB; none while it does not run.
+    pub fn agent_memory_kib(&self) -> Option<u64> {
+        let path = format!("/proc/{}/status", self.agent_pid()?);
+        let text = fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.split_whitespace().next()?.parse().ok()
     }
 
     /// Its gateway, for a load with this account.

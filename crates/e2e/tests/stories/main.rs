@@ -19,6 +19,7 @@ mod cut_between;
 mod disk_failed;
 mod disk_full;
 mod disk_hung;
+mod flooded;
 mod logs_purged;
 mod node_joins;
 mod node_killed;
