@@ -225,10 +225,12 @@ fn by_order(view: &View, document: &Document, running: &Running, order: &Order) 
         return Decision::one(Action::StopReceiving { promise }, reason);
     };
     let early = view.now.saturating_sub(order.asked) < view.timing.ready;
+    let applies = !matches!(running.applying, Applying::Failed(_));
     match promises(view, document, promise) {
-        Ok(promises) if candidate(view, document, running, &promises) == view.me => {
+        Ok(promises) if applies && candidate(view, document, running, &promises) == view.me => {
             return take_over(view, document, running, &promises);
         }
+        _ if !applies => return force_failed(view, document, running, order),
         _ if order.accept_loss => {}
         Err(missing) if early && !missing.is_empty() => {
             return Decision::wait(Reason::WaitsForPromises { of: missing });
@@ -252,10 +254,19 @@ fn by_order(view: &View, document: &Document, running: &Running, order: &Order) 
     force(view, document, running)
 }
 
-fn force(view: &View, document: &Document, running: &Running) -> Decision {
-    if let Applying::Failed(error) = &running.applying {
-        return refuse(format!("it cannot apply what it received: {error}"));
+/// Of one whose apply has failed nothing is taken that it could not apply; what only it holds is the operator's to take.
+fn force_failed(view: &View, document: &Document, running: &Running, order: &Order) -> Decision {
+    let Applying::Failed(error) = &running.applying else {
+        return force(view, document, running);
+    };
+    match (running.is_drained(), order.accept_loss) {
+        (true, true) => force(view, document, running),
+        (true, false) => refuse(format!("{error}; `--accept-loss` takes over all the same")),
+        (false, _) => refuse(format!("it cannot apply what it received: {error}")),
     }
+}
+
+fn force(view: &View, document: &Document, running: &Running) -> Decision {
     let stopped = matches!(running.receiving, Receiving::Stopped | Receiving::Refused);
     if !stopped || !running.is_drained() {
         return drains(running);

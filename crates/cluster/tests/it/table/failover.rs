@@ -252,6 +252,14 @@ fn by_order_it_takes_over_with_a_loss_that_is_told() {
     check(&view, &[], &Reason::Drains { missing: 1 });
     own(&mut view).applying = Applying::Failed("x".into());
     refused(&view, "it cannot apply what it received: x");
+    // Nothing is left to apply: what it holds alone is the operator's to take.
+    own(&mut view).received = at("0-1-20");
+    check(&view, &[forced(&view, 4, "0-1-20")], &lost);
+    view.wish = Some(Wish::Failover {
+        accept_loss: false,
+        asked: 0,
+    });
+    refused(&view, "x; `--accept-loss` takes over all the same");
     // A node with a tail of its own: the part before the fork is common history.
     let mut view = ordered(fenced(replica()), true, 0);
     view.followed = 2;
