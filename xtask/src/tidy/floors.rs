@@ -100,6 +100,11 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room {
+        name: "sim",
+        floor: Floor::Beside,
+        imports: &["wire", "cluster"],
+    },
+    Room {
         name: "xtask",
         floor: Floor::Beside,
         imports: &[],
