@@ -13,8 +13,8 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Our directory within the data directory.
-pub(crate) const ROOM: &str = ".mainstay";
+/// Our directory within a data directory that is a mount point.
+pub const ROOM: &str = ".mainstay";
 /// What a file system may have of its own at its root. Without `ignore_db_dirs` it is a database to MariaDB, and
 /// a backup of it one that mbstream refuses (seen on 10.11.19).
 pub(crate) const RECOVERED: &str = "lost+found";
@@ -32,6 +32,29 @@ pub(crate) fn room(dir: &Path) -> PathBuf {
 /// Where in our directory what is to come is made.
 pub(crate) fn incoming(dir: &Path) -> PathBuf {
     room(dir).join("incoming")
+}
+
+/// Where the data in this directory go when they are put aside for good: beside it, or in our own directory
+/// within it when it is a mount point.
+pub fn aside_of(database_dir: &Path) -> PathBuf {
+    if disk::is_mount_point(database_dir) {
+        room(database_dir).join("before-join")
+    } else {
+        disk::beside(database_dir, ".before-join")
+    }
+}
+
+/// Puts the data in this directory aside, where `aside_of` says, which must not be there yet. Cut short within a
+/// mount point it has moved a part.
+pub fn put_aside(database_dir: &Path) -> Result<()> {
+    let aside = aside_of(database_dir);
+    if !aside.starts_with(database_dir) {
+        return disk::rename(database_dir, &aside);
+    }
+    undo(database_dir)?;
+    disk::make_private_dir(&room(database_dir))?;
+    disk::make_private_dir(&aside)?;
+    move_all(database_dir, &aside).map(drop)
 }
 
 /// True when there is nothing of anybody's in it.

@@ -43,6 +43,7 @@ pub use applications::AccountProof;
 pub use backup::{Adopted, BackupStream, Progress, Received, Stage};
 pub use drift::{Drift, Remedy};
 pub use error::{Error, Result};
+pub use exchange::{ROOM, aside_of, put_aside};
 pub use grants::ADMINISTRATOR;
 pub use health::{Health, Limits, Prober, Silence};
 pub use lifecycle::StartAs;

@@ -125,9 +125,7 @@ fn aside(dir: &Path, is_allowed: bool) -> Result<std::path::PathBuf> {
             "a joining node gets a copy of the cluster's data; `--replace-data` moves what is there aside",
         ));
     }
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(".before-join");
-    let aside = dir.with_file_name(name);
+    let aside = mariadb::aside_of(dir);
     if aside.exists() {
         return Err(Failure::refused(format!(
             "`{}` is there from an earlier time",
@@ -195,10 +193,8 @@ pub(crate) async fn enter(entry: Entry<'_>) -> Result<(String, u32)> {
         .map_err(failed("save this node's identity"))?;
     settle(&config, &welcome)?;
     if let Some(aside) = replaced {
-        std::fs::rename(config.database_dir(), &aside).map_err(Failure::doing(format!(
-            "move the data aside to `{}`",
-            aside.display()
-        )))?;
+        let moving = Failure::doing(format!("move the data aside to `{}`", aside.display()));
+        mariadb::put_aside(config.database_dir()).map_err(moving)?;
     }
     if let Some(mask) = mask {
         mask::put(&mask)?;

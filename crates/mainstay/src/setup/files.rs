@@ -102,12 +102,12 @@ pub(crate) fn remove(path: &Path) -> Result {
     }
 }
 
-/// True when the directory is absent or holds nothing.
+/// True when the directory is absent or holds nothing but what a mounted file system has at its root.
 pub(crate) fn is_vacant(dir: &Path) -> Result<bool> {
     match fs::read_dir(dir) {
         Ok(entries) => {
             let mut names = entries.flatten().map(|entry| entry.file_name());
-            Ok(names.all(|name| name == "lost+found"))
+            Ok(names.all(|name| name == "lost+found" || name == mariadb::ROOM))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {

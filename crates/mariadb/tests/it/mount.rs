@@ -83,3 +83,19 @@ async fn server_on_a_full_disk_is_not_started_until_there_is_room() {
     std::fs::remove_file(&ballast).unwrap();
     node.start().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_in_a_mount_point_are_put_aside_within_it_and_no_clone_takes_them_away() {
+    let Some(disk) = Disk::new(400) else { return };
+    let node = on(&disk, 1).await;
+    node.run("CREATE DATABASE only_here").await;
+    node.server.stop(LIMIT).await.unwrap();
+    let aside = mariadb::aside_of(&disk.root());
+    mariadb::put_aside(&disk.root()).unwrap();
+    assert!(aside.starts_with(disk.root()) && aside.join("only_here").is_dir());
+    assert!(!node.server.has_data() && disk.root().join("lost+found").is_dir());
+    node.server.create_data().await.unwrap();
+    node.start().await;
+    assert_eq!(node.server.forget_old_copies().await.unwrap(), 0);
+    assert!(aside.join("only_here").is_dir());
+}
