@@ -1,7 +1,10 @@
 //! Nothing that only one node holds is thrown away unseen.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use cluster::Applying;
 
 use crate::node::{LIMIT, Node, force, in_sync, shop};
 use crate::story::signal;
@@ -73,4 +76,36 @@ async fn what_a_lone_primary_acknowledged_when_it_is_deposed_by_force_then_saved
     force(&alpha.register, &bravo, end);
     saved(&alpha, "88").await;
     signal(pid, "-CONT");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_only_a_replica_holds_then_it_takes_over_with_it_by_the_operators_word_only() {
+    let (alpha, bravo) = shop().await;
+    bravo
+        .until("has applied it", |view| {
+            let running = view.server.running();
+            running.is_some_and(|running| running.lag_ms == Some(0) && running.is_drained())
+        })
+        .await;
+    // So that it is still in sync when its primary is lost.
+    alpha.register.hangs.store(true, Ordering::Relaxed);
+    bravo.write("INSERT INTO shop.t VALUES (77)").await;
+    drop(alpha);
+    bravo
+        .until("fenced, and found out", |view| {
+            let failed = view.server.running().map(|running| &running.applying);
+            view.memory.promise.is_some() && matches!(failed, Some(Applying::Failed(_)))
+        })
+        .await;
+    let me = bravo.view().me.clone();
+    let refused = bravo.handle.failover(me.clone(), false).await.unwrap_err();
+    let told = refused.to_string();
+    assert!(told.contains("writes of its own"), "{told}");
+    assert_eq!(bravo.view().serving(), None);
+    bravo.handle.failover(me, true).await.unwrap();
+    bravo.until("serves", |view| view.serving().is_some()).await;
+    let found = bravo
+        .value("SELECT COUNT(*) FROM shop.t WHERE i = 77")
+        .await;
+    assert_eq!(found, "1");
 }
