@@ -141,7 +141,11 @@ pub(crate) fn replica_login(bytes: &[u8]) {
         let mut all = bytes.chunks(size).map(|part| watch.feed(part));
         let end = all.find(|finding| !matches!(finding, Finding::Nothing | Finding::Announces));
         drop(all);
-        (end, watch.has_announced(), watch.is_dumping())
+        // After an end the watch is of no more use.
+        let rest = end
+            .is_none()
+            .then(|| (watch.has_announced(), watch.is_dumping()));
+        (end, rest)
     };
     assert_eq!(
         finding(bytes.len().max(1)),

@@ -54,8 +54,17 @@ pub(crate) fn check_chain(
     leaf: &CertificateDer<'_>,
     authority: &CertificateDer<'static>,
 ) -> Result<()> {
-    verify_chain(leaf, &*roots(authority)?)
-        .map_err(|_| certificate::bad("the cluster's authority did not sign it"))
+    verify_chain(leaf, &*roots(authority)?).map_err(|error| {
+        certificate::bad(match error {
+            rustls::Error::InvalidCertificate(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+            ) => "its dates are not those of a certificate of Mainstay (2020 to 2120)",
+            _ => "the cluster's authority did not sign it",
+        })
+    })
 }
 
 fn verify_chain(leaf: &CertificateDer<'_>, roots: &RootCertStore) -> Result<(), rustls::Error> {

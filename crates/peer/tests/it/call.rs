@@ -133,7 +133,7 @@ async fn call_when_the_peer_hangs_then_it_costs_only_the_deadline() {
         .call("bravo", dead_addr, "echo", Vec::new(), limit)
         .await;
     assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < LIMIT);
     alpha
         .endpoint
         .call("bravo", bravo.addr, "echo", Vec::new(), LIMIT)
@@ -210,7 +210,7 @@ async fn node_when_removed_then_cut_and_refused_both_ways() {
         .set_refused(BTreeSet::from(["alpha".to_owned()]));
     let cut = hang.await.unwrap();
     assert!(matches!(cut, Err(Error::Lost { .. })), "{cut:?}");
-    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(start.elapsed() < LIMIT);
     let refused = alpha
         .endpoint
         .call("bravo", bravo.addr, "echo", Vec::new(), LIMIT)

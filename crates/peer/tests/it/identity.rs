@@ -55,6 +55,50 @@ fn identity_when_a_file_is_damaged_then_that_file_is_named() {
     }
 }
 
+/// A certificate that this authority has signed, with these years.
+fn dated(dir: &std::path::Path, years: (i32, i32)) {
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    let key = rcgen::KeyPair::from_pem(&read("authority.key")).unwrap();
+    let issuer = rcgen::Issuer::from_ca_cert_pem(&read("authority.pem"), key).unwrap();
+    let loaded = Authority::load(dir).unwrap();
+    let applicant = Applicant::new("alpha").unwrap();
+    let good = loaded.issue("alpha", applicant.csr()).unwrap();
+    let (_, pem) = x509_parser::pem::parse_x509_pem(good.as_bytes()).unwrap();
+    let name = match pem.parse_x509().unwrap().subject_alternative_name() {
+        Ok(Some(names)) => match &names.value.general_names[0] {
+            x509_parser::extensions::GeneralName::DNSName(name) => (*name).to_owned(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let mut params = rcgen::CertificateParams::new([name]).unwrap();
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let own = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&own, &issuer).unwrap();
+    fs::write(dir.join("node.pem"), certificate.pem()).unwrap();
+    fs::write(dir.join("node.key"), own.serialize_pem()).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(dir.join("node.key"), mode).unwrap();
+}
+
+#[test]
+fn identity_when_its_certificate_has_other_dates_then_these_are_named() {
+    let dir = tempdir().unwrap();
+    let authority = Authority::create("c").unwrap();
+    authority.save(dir.path()).unwrap();
+    for years in [(1990, 2000), (2100, 2110)] {
+        dated(dir.path(), years);
+        let told = Identity::load(dir.path()).unwrap_err().to_string();
+        assert!(
+            told.contains("its dates are not those"),
+            "{years:?}: {told}"
+        );
+    }
+    dated(dir.path(), (2020, 2120));
+    Identity::load(dir.path()).unwrap();
+}
+
 #[test]
 fn identity_when_files_of_two_clusters_are_mixed_then_foreign() {
     let (one, two) = (tempdir().unwrap(), tempdir().unwrap());

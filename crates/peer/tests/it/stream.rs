@@ -67,7 +67,7 @@ async fn stream_when_its_node_is_removed_then_cut_for_whoever_holds_it() {
         .await;
     let mut stream = opened.unwrap();
     alpha.endpoint.set_refused(["bravo".to_owned()].into());
-    let read = tokio::time::timeout(Duration::from_secs(1), stream.read_u8()).await;
+    let read = tokio::time::timeout(LIMIT, stream.read_u8()).await;
     assert!(read.unwrap().is_err());
 }
 
