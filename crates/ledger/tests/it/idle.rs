@@ -51,8 +51,8 @@ async fn calls_when_nothing_is_wrong_then_are_quick() {
         let (read, swap) = (reads[20], swaps[20]);
         println!("from {who}: read {read:.1?}, swap {swap:.1?}");
         // Calls that wait for the next heartbeat take 200 ms.
-        assert!(read < Duration::from_millis(60), "{who}: read {read:?}");
-        assert!(swap < Duration::from_millis(150), "{who}: swap {swap:?}");
+        assert!(read < Duration::from_millis(180), "{who}: read {read:?}");
+        assert!(swap < Duration::from_millis(180), "{who}: swap {swap:?}");
     }
     cluster.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ledger::{Record, Register as _, Swap};
+use ledger::{Record, Register, Swap};
 
 use crate::net::{Cluster, still, write};
 
@@ -86,12 +86,25 @@ async fn node_when_cut_from_the_leader_alone_then_still_reads_and_swaps() {
     cluster.stop().await;
 }
 
+/// How long a write takes on this machine now, as things are: the median of a few.
+async fn usual(register: &dyn Register) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let start = Instant::now();
+        write(register, "usual").await;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_when_isolated_and_healed_then_leader_stays() {
     let mut cluster = Cluster::of(3, 3, still()).await;
     let leader = cluster.await_leader().await;
     let other = cluster.other_than(&[leader]);
     for round in 0..2 {
+        let usual = usual(&*cluster.nodes[&leader]).await;
         cluster.net.isolate(other);
         let end = Instant::now() + Duration::from_millis(1500);
         let mut times = Vec::new();
@@ -105,8 +118,8 @@ async fn follower_when_isolated_and_healed_then_leader_stays() {
         // A write that waits for the lost one takes 400 ms; a busy disk delays only some.
         let median = times[times.len() / 2];
         assert!(
-            median < Duration::from_millis(200),
-            "round {round}: {median:?}"
+            median < usual * 2 + Duration::from_millis(200),
+            "round {round}: {median:?}, usually {usual:?}"
         );
         cluster.net.heal();
         cluster
@@ -117,7 +130,7 @@ async fn follower_when_isolated_and_healed_then_leader_stays() {
         let start = Instant::now();
         write(&*cluster.nodes[&other], "back").await;
         assert!(
-            start.elapsed() < Duration::from_millis(1500),
+            start.elapsed() < crate::net::LIMIT,
             "interrupted in round {round}"
         );
         assert_eq!(cluster.leader(), Some(leader), "round {round}");
