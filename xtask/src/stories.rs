@@ -228,8 +228,8 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
     let said = fs::read(&log).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let is_good = ended.as_ref().is_ok_and(std::process::ExitStatus::success);
-    let own = said.lines().filter(|line| line.starts_with("story "));
-    for line in own.clone() {
+    let own: Vec<&str> = said.lines().filter_map(own_words).collect();
+    for line in &own {
         println!("{line}");
     }
     let end = if !is_good {
@@ -238,7 +238,7 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
             println!("{error:#}");
         }
         End::Failed
-    } else if own.clone().any(|line| line.contains(SKIPPED)) {
+    } else if own.iter().any(|line| line.contains(SKIPPED)) {
         End::Skipped
     } else {
         End::Passed
@@ -249,6 +249,15 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
         end,
         time,
     })
+}
+
+/// What a story says itself; the test harness writes its own words before it in the same line.
+fn own_words(line: &str) -> Option<&str> {
+    let own = line
+        .strip_prefix("test ")
+        .and_then(|line| line.split_once(" ... "));
+    let line = own.map_or(line, |(_, own)| own);
+    line.starts_with("story ").then_some(line)
 }
 
 fn conclude(all: &[Told]) -> Result<()> {
@@ -320,6 +329,17 @@ not json"#;
         let target = "stories".to_owned();
         let found = executables(messages, &[&target]);
         assert_eq!(found, [PathBuf::from("/t/stories-1")]);
+    }
+
+    #[test]
+    fn own_words_when_the_harness_begins_the_line_then_only_the_storys_remain() {
+        let line = "test cable::pulled ... story cable: gap 2 ms";
+        assert_eq!(own_words(line), Some("story cable: gap 2 ms"));
+        assert_eq!(
+            own_words("story a: skipped, b"),
+            Some("story a: skipped, b")
+        );
+        assert_eq!(own_words("test story::a ... ok"), None);
     }
 
     #[test]
