@@ -1,6 +1,6 @@
 //! `cargo xtask model --only NODES/WRITES/REVISIONS/FAULTS/SWITCHOVERS`: one exploration of any size.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::bounds::Start;
 use crate::exhaustive::bounds;
@@ -37,7 +37,18 @@ fn what_was_asked_for_holds() {
         time: Duration::from_mins(number("MODEL_MINUTES", 240)),
     };
     let mut model = Model::new(bounds, None);
-    let swept = sweep(&mut model, limits, |_, _| {});
+    let begun = Instant::now();
+    let mut states = 0_u64;
+    let swept = sweep(&mut model, limits, |_, full| {
+        states += 1;
+        if states.is_multiple_of(10_000_000) {
+            let minutes = begun.elapsed().as_secs() / 60;
+            println!(
+                "{states} states after {minutes} min, now at {:?}",
+                full.rest.used
+            );
+        }
+    });
     told::swept("asked", &bounds, &swept);
     assert!(swept.broken.is_empty(), "{:?}", swept.broken);
     assert!(swept.complete, "not all");

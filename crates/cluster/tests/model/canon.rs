@@ -1,14 +1,17 @@
 //! A state as it is kept: without what has become meaningless, and with the same names as every state that
 //! differs from it in names only.
 
-use cluster::Mark;
+use cluster::{Mark, Server};
 
 use crate::model::Model;
 use crate::rename::{Mentions, Renaming};
 use crate::state::{FLOATING, Link, Log, NODES, Node, Rest, State, Unfolded, Used};
 
 impl Model {
-    pub(crate) fn unfold(&self, state: &State) -> Unfolded {
+    pub(crate) fn unfold(&mut self, state: &State) -> Unfolded {
+        for (at, number) in state.nodes.into_iter().enumerate() {
+            self.tables.parents[at] = Some((**self.tables.nodes.get(number), number));
+        }
         let rest = **self.tables.rests.get(state.rest);
         Unfolded {
             nodes: state.nodes.map(|number| **self.tables.nodes.get(number)),
@@ -22,9 +25,19 @@ impl Model {
     pub(crate) fn fold(&mut self, full: &Unfolded) -> State {
         let mut full = *full;
         if self.bounds.reductions.names {
-            self.tidy(&mut full);
+            let primary = self.primary(&full);
+            order_writes(&mut full, primary);
         }
-        let mut nodes = full.nodes.map(|node| self.tables.nodes.number(node));
+        let mut nodes = full.nodes.map(|node| self.tables.number_of(&node));
+        if self.bounds.reductions.names {
+            for (at, number) in nodes.iter_mut().enumerate() {
+                let tidied = self.tidied(*number);
+                if tidied != *number {
+                    full.nodes[at] = **self.tables.nodes.get(tidied);
+                    *number = tidied;
+                }
+            }
+        }
         let mut rest = full.rest;
         if self.bounds.reductions.names {
             let renaming = self.renaming(&mut full, &mut nodes);
@@ -38,15 +51,89 @@ impl Model {
         State { nodes, rest, used }
     }
 
-    /// What nobody will ask for again.
-    fn tidy(&self, full: &mut Unfolded) {
-        order_writes(full, self.primary(full));
-        for node in &mut full.nodes {
-            if !node.database.has_data {
-                // A copy brings its own.
-                (node.followed, node.mark) = (0, Mark::Clean);
-            }
+    /// A node without what it will not ask for again.
+    fn tidied(&mut self, number: u32) -> u32 {
+        let at = number as usize;
+        if self.tables.tidied.len() <= at {
+            self.tables.tidied.resize(at + 1, u32::MAX);
         }
+        let known = self.tables.tidied[at];
+        if known != u32::MAX {
+            return known;
+        }
+        let mut node = **self.tables.nodes.get(number);
+        if !node.database.has_data {
+            // A copy brings its own.
+            (node.followed, node.mark) = (0, Mark::Clean);
+        }
+        let epoch = self.tables.documents.get(node.document).epoch;
+        node.mark = match node.mark {
+            // Only a primary asks, and only whether it is its own epoch.
+            Mark::Opened { epoch: own } if node.document != 0 && own < epoch => {
+                Mark::Opened { epoch: 0 }
+            }
+            Mark::Rewound { .. } => Mark::Rewound { epoch: 0 },
+            mark => mark,
+        };
+        for from in 0..NODES {
+            node.reports[from] = self.received(&node, node.reports[from]);
+        }
+        let tidied = self.tables.nodes.number(node);
+        self.tables.tidied[at] = tidied;
+        tidied
+    }
+
+    /// What a replica said it had received counts where an end has been noted that it reaches, or if it is
+    /// all there is: an end that is noted later lies no earlier than the present one.
+    fn received(&mut self, node: &Node, number: u32) -> u32 {
+        let tables = &mut self.tables;
+        let leads = node.document != 0
+            && tables.index(&tables.documents.get(node.document).primary) == node.me as usize;
+        let Some(report) = tables
+            .reports
+            .get(number)
+            .as_ref()
+            .as_ref()
+            .filter(|_| leads)
+        else {
+            return number;
+        };
+        let Server::Running(running) = &report.server else {
+            return number;
+        };
+        let end = node.database.log.position();
+        if running.received.is_empty() || running.received.covers(&end) {
+            return number;
+        }
+        let memory = tables.memories.get(node.memory);
+        let noted = [
+            memory
+                .tenure
+                .as_ref()
+                .and_then(|tenure| tenure.end.as_ref()),
+            memory
+                .shrink
+                .as_ref()
+                .and_then(|shrink| shrink.end.as_ref()),
+            memory.grow.as_ref().and_then(|grow| grow.end.as_ref()),
+            memory
+                .handover
+                .as_ref()
+                .and_then(|handover| handover.end.as_ref()),
+        ];
+        let reached = noted
+            .into_iter()
+            .flatten()
+            .filter(|end| running.received.covers(end));
+        let reached = reached
+            .max_by_key(|end| end.sequence(0))
+            .cloned()
+            .unwrap_or_default();
+        let mut report = report.clone();
+        if let Server::Running(running) = &mut report.server {
+            running.received = reached;
+        }
+        tables.reports.number(Some(report))
     }
 
     fn renaming(&mut self, full: &mut Unfolded, nodes: &mut [u32; NODES]) -> Renaming {

@@ -7,6 +7,7 @@ use cluster::{
     Admission, Applying, Gate, Health, Millis, Peer, Running, Server, Source, Timing, View, Wish,
 };
 
+use crate::dice::Dice;
 use crate::state::{Apply, Database, NODES, Node, stamp};
 use crate::tables::Tables;
 
@@ -53,6 +54,23 @@ pub(crate) fn moods(count: u8, node: &Node) -> Vec<Mood> {
         }
     }
     moods
+}
+
+/// One of them; mostly nothing is late.
+pub(crate) fn mood(dice: &mut Dice) -> Mood {
+    if dice.roll(4) > 0 {
+        return Mood {
+            settled: dice.roll(2) > 0,
+            ..Mood::default()
+        };
+    }
+    let ages = [0; NODES].map(|_| dice.roll(AGES.len()) as u8);
+    Mood {
+        ages,
+        settled: dice.roll(2) > 0,
+        late: dice.roll(2) > 0,
+        apart: dice.roll(2) > 0,
+    }
 }
 
 /// The node as the core sees it.

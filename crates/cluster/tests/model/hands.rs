@@ -1,11 +1,11 @@
 //! One action carried out as the keeper does, and its outcome given to the core's memory. Where the
 //! outcome is not certain, each possible one is a choice.
 
-use cluster::{Action, Document, Epoch, Intent, Mark, Outcome, Receiving, Rev, StartAs};
+use cluster::{Action, Epoch, Intent, Mark, Receiving, Rev, StartAs};
 
 use crate::model::Model;
 use crate::mutation::Mutation;
-use crate::state::{Admission, Apply, Database, Ghost, Link, Log, NODES, Node, Unfolded};
+use crate::state::{Admission, Apply, Came, Database, Ghost, Link, Log, NODES, Node, Unfolded};
 
 impl Model {
     /// How many ways the head of this plan can end; none: it lies beyond the bounds.
@@ -47,28 +47,24 @@ impl Model {
             self.forget(node);
         }
         node.plan = 0;
-        let outcome = self.perform(full, me, action, choice);
+        let came = self.perform(full, me, plan, action, choice);
         Self::settle(full);
         let node = &mut full.nodes[me];
-        node.memory = self.tables.performed(node, plan, &outcome);
-        let goes_on = matches!(
-            outcome,
-            Outcome::Done | Outcome::At(_) | Outcome::Read(_) | Outcome::Won
-        );
+        node.memory = self.tables.performed(node, plan, came);
+        let goes_on = matches!(came, Came::Done | Came::At(_) | Came::Read(_) | Came::Won);
         if goes_on && actions.len() > 1 && !node.ended {
             node.plan = self.tables.plans.number(actions[1..].to_vec());
         }
-        match (action, &outcome) {
-            (Action::Swap { next, .. }, Outcome::Won) => {
-                let next = self.tables.document(next);
+        match (action, came) {
+            (Action::Swap { next, .. }, Came::Won) => {
+                let next = self.tables.wanted(plan, next);
                 self.learn(&mut full.nodes[me], next);
             }
-            (_, Outcome::Lost(document) | Outcome::Read(document)) => {
-                let document = self.tables.document(document);
+            (_, Came::Lost(document) | Came::Read(document)) => {
                 self.learn(&mut full.nodes[me], document);
             }
             (Action::EndWish(_), _) => node.wish = false,
-            (Action::Kill, Outcome::Done) | (Action::Clone { .. }, _) => {
+            (Action::Kill, Came::Done) | (Action::Clone { .. }, _) => {
                 node.ended = false;
                 self.forget(node);
             }
@@ -79,9 +75,7 @@ impl Model {
 
     /// The server's process has ended.
     pub(crate) fn forget(&mut self, node: &mut Node) {
-        let mut memory = cluster::Memory::clone(self.tables.memories.get(node.memory));
-        memory.server_ended();
-        node.memory = self.tables.memory(memory, node.document);
+        node.memory = self.tables.ended(node.memory, node.document);
     }
 
     /// A newer document that is known to be committed. The keeper ends its plan there.
@@ -115,7 +109,14 @@ impl Model {
         }
     }
 
-    fn perform(&mut self, full: &mut Unfolded, me: usize, action: &Action, choice: u8) -> Outcome {
+    fn perform(
+        &mut self,
+        full: &mut Unfolded,
+        me: usize,
+        plan: u32,
+        action: &Action,
+        choice: u8,
+    ) -> Came {
         match action {
             Action::ReadLedger => {
                 let stale = self.tables.mutation == Some(Mutation::StaleRead);
@@ -124,61 +125,61 @@ impl Model {
                 } else {
                     full.rest.ledger
                 };
-                Outcome::Read(Box::new(self.ledger(read)))
+                Came::Read(read)
             }
-            Action::Swap { next, intent } => self.swap(full, me, next, *intent, choice),
+            Action::Swap { next, intent } => {
+                let number = self.tables.wanted(plan, next);
+                self.swap(full, me, number, *intent, choice)
+            }
             Action::SemiSync(false) => {
                 let database = &full.nodes[me].database;
                 if !database.running || database.replica_settings {
-                    return Outcome::Failed(String::new());
+                    return Came::Failed;
                 }
                 // Whoever waits is told that all is well.
                 self.acknowledge(full, me, u8::MAX);
                 full.nodes[me].database.semi_sync = false;
-                Outcome::Done
+                Came::Done
             }
             Action::Clone { from } => self.clone_data(full, me, self.tables.index(from), choice),
             Action::Follow(_) if full.nodes[me].database.salvage => {
                 self.violation = Some("an unread relay log is thrown away");
-                Outcome::Failed(String::new())
+                Came::Failed
             }
             _ => self.keep(&mut full.nodes[me], action, choice),
         }
-    }
-
-    fn ledger(&self, number: u32) -> Document {
-        Document::clone(self.tables.documents.get(number))
     }
 
     fn swap(
         &mut self,
         full: &mut Unfolded,
         me: usize,
-        next: &Document,
+        number: u32,
         intent: Intent,
         choice: u8,
-    ) -> Outcome {
+    ) -> Came {
         let mutation = self.tables.mutation;
+        let next = self.tables.documents.get(number).rev;
         if mutation == Some(Mutation::UnfenceWithoutMoving) && intent == Intent::Unfence {
-            return Outcome::Failed(String::new());
+            return Came::Failed;
         }
         if mutation == Some(Mutation::AdmitWithoutBump) && intent == Intent::Reclaim {
             let known = self.tables.documents.get(full.nodes[me].document).rev;
-            if next.rev == known {
-                return Outcome::Won;
+            if next == known {
+                return Came::Won;
             }
         }
-        let number = self.tables.document(next);
-        let ledger = self.ledger(full.rest.ledger);
+        let ledger = full.rest.ledger;
         if choice == 0 {
             return if self.land(full, number) {
-                Outcome::Won
+                Came::Won
             } else {
-                Outcome::Lost(Box::new(ledger))
+                Came::Lost(ledger)
             };
         }
         let short = u16::try_from(number).expect("few documents");
-        if next.rev == ledger.rev + 1 && !full.rest.floating.contains(&short) {
+        if next == self.tables.documents.get(ledger).rev + 1 && !full.rest.floating.contains(&short)
+        {
             match full.rest.floating.iter_mut().find(|place| **place == 0) {
                 Some(place) => *place = short,
                 None => self.overflow += 1,
@@ -186,22 +187,22 @@ impl Model {
             full.rest.floating.sort_unstable_by(|a, b| b.cmp(a));
         }
         if mutation == Some(Mutation::UndecidedIsLost) {
-            return Outcome::Lost(Box::new(ledger));
+            return Came::Lost(ledger);
         }
-        Outcome::Undecided
+        Came::Undecided
     }
 
-    fn clone_data(&mut self, full: &mut Unfolded, me: usize, from: usize, choice: u8) -> Outcome {
+    fn clone_data(&mut self, full: &mut Unfolded, me: usize, from: usize, choice: u8) -> Came {
         let theirs = full.nodes[from].database;
         if !theirs.running || theirs.read_only {
-            return Outcome::Failed(String::new());
+            return Came::Failed;
         }
         let epoch = self.tables.documents.get(full.nodes[me].document).epoch;
         let node = &mut full.nodes[me];
         node.database = Database::empty();
         if choice > 0 {
             // Given up half-way: the old data is gone and the new has no id yet.
-            return Outcome::Failed(String::new());
+            return Came::Failed;
         }
         node.data += 1;
         node.followed = epoch as u8;
@@ -214,11 +215,11 @@ impl Model {
             log,
             ..Database::empty()
         };
-        Outcome::Done
+        Came::Done
     }
 
     /// What touches nothing but the node itself.
-    fn keep(&self, node: &mut Node, action: &Action, choice: u8) -> Outcome {
+    fn keep(&self, node: &mut Node, action: &Action, choice: u8) -> Came {
         match action {
             Action::Admit {
                 node: replica,
@@ -249,7 +250,7 @@ impl Model {
             Action::Start(start_as) => {
                 let database = &mut node.database;
                 if !database.has_data || database.running {
-                    return Outcome::Failed(String::new());
+                    return Came::Failed;
                 }
                 if *start_as == StartAs::Destructive {
                     database
@@ -269,7 +270,7 @@ impl Model {
             | Action::EndHandover
             | Action::EndWish(_) => {}
             Action::Kill => node.database.kill(),
-            _ if !node.database.running => return Outcome::Failed(String::new()),
+            _ if !node.database.running => return Came::Failed,
             Action::Follow(source) => {
                 let to = self.tables.index(&source.node) as u8;
                 let (epoch, mode) = (source.epoch as u8, source.mode);
@@ -278,7 +279,7 @@ impl Model {
             }
             _ => return serve(&mut node.database, action),
         }
-        Outcome::Done
+        Came::Done
     }
 
     fn cut(&self, node: &mut Node, replica: usize) {
@@ -324,7 +325,7 @@ fn follow(database: &mut Database, link: Link) {
 }
 
 /// What is said to a running server.
-fn serve(database: &mut Database, action: &Action) -> Outcome {
+fn serve(database: &mut Database, action: &Action) -> Came {
     match action {
         Action::StopReceiving { .. } => {
             database.source = None;
@@ -332,10 +333,10 @@ fn serve(database: &mut Database, action: &Action) -> Outcome {
             if database.receiving != Receiving::Refused {
                 database.receiving = Receiving::Stopped;
             }
-            return Outcome::At(if database.applying == Apply::Stopped {
-                database.log.position()
+            return Came::At(if database.applying == Apply::Stopped {
+                database.log.end()
             } else {
-                database.holds().position()
+                database.holds().end()
             });
         }
         Action::Salvage => {
@@ -353,18 +354,18 @@ fn serve(database: &mut Database, action: &Action) -> Outcome {
             database.applying = Apply::Stopped;
         }
         Action::Demote | Action::Close if database.waiting() => {
-            return Outcome::Failed(String::new());
+            return Came::Failed;
         }
         Action::Demote => {
             database.read_only = true;
             database.semi_sync = database.semi_sync && database.replica_settings;
         }
-        Action::SemiSync(_) if database.replica_settings => return Outcome::Failed(String::new()),
+        Action::SemiSync(_) if database.replica_settings => return Came::Failed,
         Action::SemiSync(on) => database.semi_sync = *on,
-        Action::NoteEnd(_) => return Outcome::At(database.log.position()),
+        Action::NoteEnd(_) => return Came::At(database.log.end()),
         Action::Open => database.read_only = false,
         Action::Close => database.read_only = true,
-        other => return Outcome::Failed(format!("nothing is known of {other:?}")),
+        _ => return Came::Failed,
     }
-    Outcome::Done
+    Came::Done
 }

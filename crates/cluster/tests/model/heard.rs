@@ -25,7 +25,7 @@ impl Words<'_> {
     /// as well as any words do.
     ///
     /// * To the primary: the ids; whether it could be taken in; if it follows as sync, what it received.
-    /// * From the primary: the ids; whether it is well; whether it asks `to` to become the first member.
+    /// * From the primary: the ids; whether it asks `to` to become the first member.
     /// * From a member to another: the ids; a promise for this very revision, and whether it can apply.
     pub(crate) fn useful(self, report: Report) -> Report {
         if self.mutation == Some(Mutation::SwitchoverUnconnected) {
@@ -46,13 +46,12 @@ impl Words<'_> {
             let flow = said.and_then(|said| self.flow(&report, said));
             useful.server = Server::Running(Box::new(flow.unwrap_or_else(plain)));
         } else if self.document.primary == *self.from {
-            let confirmed = report.confirmed == Some(self.document.epoch);
-            let asks = report.growing.as_ref() == Some(self.to);
-            if confirmed && (asks || said.is_some()) {
-                useful.confirmed = report.confirmed;
-                useful.growing = report.growing.filter(|_| asks);
-                useful.server = said.map_or(Server::Stopped, |_| well(Applying::Running));
-            }
+            // Why it always seems well: who finds it so asks the ledger or copies its data, and both fail
+            // by themselves when it is not; and who finds it silent does neither.
+            let asks = report.confirmed == Some(self.document.epoch);
+            useful.confirmed = Some(self.document.epoch);
+            useful.growing = report.growing.filter(|node| asks && node == self.to);
+            useful.server = well(Applying::Running);
         } else {
             let named = self.document.in_sync.get(self.from);
             useful.promise = report.promise.filter(|promise| {
@@ -74,20 +73,17 @@ impl Words<'_> {
         if source.node != *self.to || source.epoch != self.document.epoch {
             return None;
         }
-        let applies = said.applying == Applying::Running;
-        let ready = applies && said.receiving == Receiving::Streaming && report.mark == Mark::Clean;
+        let clean = report.mark == Mark::Clean;
         let counts = source.mode == Mode::Sync;
-        if !ready && !counts {
+        if !clean && !counts {
             return None;
         }
         let mut flow = plain();
         flow.source.clone_from(&said.source);
-        flow.applying = if applies || !self.may_switch {
-            Applying::Running
-        } else {
-            Applying::Stopped
-        };
-        if ready {
+        flow.applying = Applying::Running;
+        // Why one that does not stream or apply seems to: the primary asks for its connection too, and then
+        // for what it has received; and it may wait all the same.
+        if clean {
             flow.receiving = Receiving::Streaming;
         }
         if counts {

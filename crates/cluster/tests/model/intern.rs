@@ -67,6 +67,10 @@ impl<T: Eq + Hash> Interner<T> {
         number
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(crate) fn get(&self, number: u32) -> &Rc<T> {
         &self.values[number as usize]
     }

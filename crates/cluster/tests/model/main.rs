@@ -12,6 +12,7 @@ mod agreement;
 mod asked;
 mod bounds;
 mod canon;
+mod dice;
 mod exhaustive;
 mod eyes;
 mod flow;

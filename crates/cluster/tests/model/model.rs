@@ -3,6 +3,8 @@
 use cluster::{Action, Receiving, Rev};
 
 use crate::bounds::Bounds;
+use crate::dice::Dice;
+use crate::eyes;
 use crate::mutation::Mutation;
 use crate::state::{Apply, Database, Log, NODES, Node, Unfolded};
 use crate::tables::Tables;
@@ -15,6 +17,9 @@ pub(crate) struct Model {
     /// Swaps that could not be kept floating for want of room.
     pub(crate) overflow: u64,
 }
+
+/// How often a node decides, for each other thing that may happen.
+const DECISIONS: usize = 4;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +79,17 @@ impl Model {
     /// Everything that may happen next.
     pub(crate) fn enabled(&mut self, full: &Unfolded, steps: &mut Vec<Step>) {
         steps.clear();
+        for me in 0..self.bounds.nodes {
+            self.enabled_at(full, me, steps);
+        }
+        self.events(full, steps);
+    }
+
+    /// Everything but what the nodes do by a decision.
+    fn events(&self, full: &Unfolded, steps: &mut Vec<Step>) {
         let count = self.bounds.nodes;
         let rev = self.tables.documents.get(full.rest.ledger).rev;
         for me in 0..count {
-            self.enabled_at(full, me, steps);
             let node = &full.nodes[me as usize];
             let known = self.tables.documents.get(node.document).rev;
             if node.document != 0 && known < rev {
@@ -100,6 +112,48 @@ impl Model {
         if Rev::from(full.rest.used.revs) < self.bounds.revs {
             steps.push(Step::OthersWrite);
         }
+    }
+
+    /// One thing that may happen next, by chance: not every decision is worked out for it. `None`: a node
+    /// looked about and does nothing.
+    pub(crate) fn any(
+        &mut self,
+        full: &Unfolded,
+        steps: &mut Vec<Step>,
+        dice: &mut Dice,
+    ) -> Option<Step> {
+        steps.clear();
+        self.events(full, steps);
+        let decisions = usize::from(self.bounds.nodes) * DECISIONS;
+        let mut at = dice.roll(steps.len() + decisions);
+        // Why a second throw: faults, breaks and others' writes would use the bounds up at once.
+        if steps.get(at).is_some_and(|step| is_rare(*step)) && dice.roll(4) > 0 {
+            at = dice.roll(steps.len() + decisions);
+        }
+        if let Some(step) = steps.get(at) {
+            return Some(*step);
+        }
+        let me = (at - steps.len()) / DECISIONS;
+        let mut node = full.nodes[me];
+        let plan = if node.plan == 0 {
+            if std::mem::take(&mut node.ended) {
+                self.forget(&mut node);
+            }
+            self.tables.decision(&node, eyes::mood(dice))
+        } else {
+            node.plan
+        };
+        let choices = if plan == 0 {
+            0
+        } else {
+            self.choices(full, me, plan)
+        };
+        let me = me as u8;
+        (choices > 0).then(|| Step::Act {
+            me,
+            plan,
+            choice: dice.roll(choices.into()) as u8,
+        })
     }
 
     fn enabled_at(&mut self, full: &Unfolded, me: u8, steps: &mut Vec<Step>) {
@@ -293,6 +347,13 @@ fn flows(full: &Unfolded, me: u8, writes: u8, steps: &mut Vec<Step>) {
     if theirs.committed < held.min(theirs.log.len) {
         steps.push(Step::Acknowledge(me));
     }
+}
+
+fn is_rare(step: Step) -> bool {
+    matches!(
+        step,
+        Step::Fault(..) | Step::Disconnect(_) | Step::OthersWrite | Step::Wish(_)
+    )
 }
 
 /// A new agent, which remembers only what is on the disk; its tunnels ended with the old one.

@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::dice::Dice;
 use crate::intern::Mixer;
 use crate::model::{Model, Step};
 use crate::state::State;
@@ -168,32 +169,22 @@ pub(crate) fn walk(
         counterexample: None,
     };
     let mut steps = Vec::new();
+    found.complete = true;
     for seed in seeds {
         if begun.elapsed() > limit {
+            found.complete = false;
             break;
         }
         if model.tables.is_full() {
             model = make();
         }
-        let mut dice = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut roll = move |sides: usize| {
-            dice ^= dice >> 12;
-            dice ^= dice << 25;
-            dice ^= dice >> 27;
-            (dice.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % sides
-        };
-        for _ in 0..32 {
-            roll(2);
-        }
+        let mut dice = Dice::new(seed);
         let mut full = model.start();
         let mut path = Vec::new();
         while path.len() < length {
-            model.enabled(&full, &mut steps);
-            // Why the second throw: faults, breaks and others' writes would use the bounds up at once.
-            let mut step = steps[roll(steps.len())];
-            if is_rare(step) && roll(4) > 0 {
-                step = steps[roll(steps.len())];
-            }
+            let Some(step) = model.any(&full, &mut steps, &mut dice) else {
+                continue;
+            };
             model.take(&mut full, step);
             found.steps += 1;
             path.push(step);
@@ -210,11 +201,4 @@ pub(crate) fn walk(
     }
     found.took = begun.elapsed();
     (found, model)
-}
-
-fn is_rare(step: Step) -> bool {
-    matches!(
-        step,
-        Step::Fault(..) | Step::Disconnect(_) | Step::OthersWrite | Step::Wish(_)
-    )
 }

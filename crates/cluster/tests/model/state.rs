@@ -59,15 +59,46 @@ impl Log {
     }
 
     pub(crate) fn position(self) -> Position {
-        let last = self.len.checked_sub(1).and_then(|last| self.get(last));
-        last.map(|txn| Gtid {
-            domain: 0,
-            server: u32::from(txn >> 4),
-            sequence: self.len.into(),
-        })
-        .into_iter()
-        .collect()
+        self.end().position()
     }
+
+    pub(crate) fn end(self) -> End {
+        let last = self.len.checked_sub(1).and_then(|last| self.get(last));
+        End {
+            server: last.map_or(0, |txn| txn >> 4),
+            len: self.len,
+        }
+    }
+}
+
+/// The last transaction of a log: its server, and how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct End {
+    server: u8,
+    len: u8,
+}
+
+impl End {
+    pub(crate) fn position(self) -> Position {
+        let last = (self.len > 0).then(|| Gtid {
+            domain: 0,
+            server: self.server.into(),
+            sequence: self.len.into(),
+        });
+        last.into_iter().collect()
+    }
+}
+
+/// What came of an action; documents by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Came {
+    Done,
+    At(End),
+    Read(u32),
+    Won,
+    Lost(u32),
+    Undecided,
+    Failed,
 }
 
 /// Whom a server replicates from.

@@ -34,6 +34,32 @@ pub(crate) fn figures(title: &str, bounds: &Bounds, found: &Found) {
 }
 
 /// One line of figures.
+pub(crate) fn walks(bounds: &Bounds, found: &Found) {
+    let Bounds {
+        nodes,
+        writes,
+        revs,
+        faults,
+        wishes,
+        start,
+        ..
+    } = bounds;
+    let what = match (&found.counterexample, found.complete) {
+        (Some(_), _) => "broken",
+        (None, true) => "all of them",
+        (None, false) => "not all: the time was over",
+    };
+    println!(
+        "walks: {nodes} nodes, {writes} writes, {revs} revisions, {faults} faults, {wishes} switchovers, from {start:?}: \
+         {} walks of {} steps, {} steps, {what}, {:.1} s",
+        found.states,
+        found.depth,
+        found.steps,
+        found.took.as_secs_f64()
+    );
+}
+
+/// One line of figures.
 pub(crate) fn swept(title: &str, bounds: &Bounds, swept: &Swept) {
     let Bounds {
         nodes,
@@ -68,8 +94,10 @@ pub(crate) fn path(model: &mut Model, counterexample: &Counterexample) -> String
     for (at, step) in counterexample.steps.iter().enumerate() {
         let what = named(model, *step);
         model.take(&mut full, *step);
-        let state = model.fold(&full);
-        full = model.unfold(&state);
+        if model.bounds.reductions.names {
+            let state = model.fold(&full);
+            full = model.unfold(&state);
+        }
         let ledger = model.tables.documents.get(full.rest.ledger);
         let in_sync: Vec<_> = ledger.in_sync.keys().map(ToString::to_string).collect();
         let _ = writeln!(
