@@ -16,7 +16,10 @@ pub(crate) fn packet(bytes: &[u8]) {
     if let Ok(greeting) = Greeting::parse(bytes) {
         assert!(Greeting::parse(&greeting.encode()).is_ok(), "greeting");
     }
-    if let Ok(login) = Login::parse(bytes) {
+    if let Ok(mut login) = Login::parse(bytes) {
+        // As the gateway sends it on: always with these, and with a proof of its own.
+        login.capabilities |= flags::SECURE_CONNECTION | flags::PLUGIN_AUTH;
+        login.proof.truncate(20);
         let again = Login::parse(&login.encode());
         assert!(again.is_ok_and(|again| again.user == login.user), "login");
     }

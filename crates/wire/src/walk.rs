@@ -193,7 +193,8 @@ impl Walker {
             }
             State::ColumnsEnd => eof_status(&packet[HEADER..])
                 .is_some_and(|status| status & flags::CURSOR_EXISTS == 0),
-            State::DefinitionsEnd { .. } => true,
+            // Why the byte: an error may stand there, and that is for the caller.
+            State::DefinitionsEnd { .. } => packet.get(HEADER) == Some(&0xfe),
             _ => false,
         }
     }

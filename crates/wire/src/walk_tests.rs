@@ -63,6 +63,15 @@ fn check(shape: Shape, deprecate_eof: bool, answer: &[u8], expected: &[Kind]) {
     );
 }
 
+/// Found by fuzzing: it was taken for the packet at the beginning of the chunk.
+#[test]
+fn an_error_when_it_stands_in_place_of_an_eof_is_seen_where_it_is() {
+    let prepared = [0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0].as_slice();
+    let error = b"\xff\x15\x04#28000no".as_slice();
+    let answer = frames(1, &[prepared, COLUMN, error]);
+    check(Shape::Prepare, false, &answer, &[Kind::Prepared, Kind::Err]);
+}
+
 const COLUMN: &[u8] =
     b"\x03def\x05test1\x01t\x01t\x01a\x01a\x0c?\x00\x0b\x00\x00\x00\x03\x03B\x00\x00";
 const EOF: &[u8] = b"\xfe\x00\x00\x02\x00";
