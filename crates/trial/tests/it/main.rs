@@ -11,6 +11,7 @@ mod damage;
 mod faults;
 mod liar;
 mod life;
+mod lists;
 
 use std::{path::PathBuf, time::Duration};
 
