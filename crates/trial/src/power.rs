@@ -50,13 +50,12 @@ fn file(dir: &Path) -> PathBuf {
 
 /// A command that will run there with the node's present boot id. It keeps its pid.
 pub(crate) fn command(place: &Place, dir: &Path, program: &Path) -> Command {
-    // Why not private: where the system's mounts are shared, what is unmounted is to be gone here too.
     let mut command = place.command(Path::new("unshare"));
     command
         .args([
             "--mount",
             "--propagation",
-            "slave",
+            "private",
             "--",
             "sh",
             "-c",
