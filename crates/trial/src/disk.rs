@@ -30,7 +30,7 @@ const REPAIRED: [i32; 3] = [0, 1, 2];
 /// What lies on a node's own disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// The database; the agent's state is elsewhere, as with a volume for `/var/lib/mysql`.
+    /// The database alone, at its root, as with a volume for `/var/lib/mysql`; the agent's state is elsewhere.
     Database,
     /// The database and the agent's state, as on a server with one disk.
     Everything,
