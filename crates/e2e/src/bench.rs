@@ -47,10 +47,11 @@ fn plan() -> Plan {
     }
 }
 
-/// Measures; rows over what is asked, and losses, are in the figures, not errors.
+/// Measures; rows over what is asked, losses, and what did not heal (no further row is measured then)
+/// are in the figures, not errors.
 ///
 /// # Errors
-/// No such row, the cluster could not be set up, or something did not heal.
+/// No such row, or the cluster could not be set up.
 pub async fn run(ground: &Ground, wish: &Wish, stop: &Stop, say: Say<'_>) -> Result<Figures> {
     let wished = |row: &Row| {
         wish.only.is_empty()
@@ -68,7 +69,7 @@ pub async fn run(ground: &Ground, wish: &Wish, stop: &Stop, say: Say<'_>) -> Res
             scene.breaks_disk() == is_disk && scene.rows().iter().any(measures)
         });
         let scenes: Vec<Scene> = scenes.filter(|scene| scene.is_possible(ground)).collect();
-        if scenes.is_empty() || stop.is_asked() {
+        if scenes.is_empty() || stop.is_asked() || figures.failure.is_some() {
             continue;
         }
         let mut own = ground.clone();
@@ -81,10 +82,13 @@ pub async fn run(ground: &Ground, wish: &Wish, stop: &Stop, say: Say<'_>) -> Res
             .context("set a cluster up")?;
         let mut bench = Bench { arena, say, stop };
         for scene in scenes {
-            if stop.is_asked() {
+            if stop.is_asked() || figures.failure.is_some() {
                 break;
             }
-            bench.measure(scene, wish.times, &mut figures).await?;
+            if let Err(error) = bench.measure(scene, wish.times, &mut figures).await {
+                say(&format!("FAILED: {error:#}"));
+                figures.failure = Some(format!("{error:#}"));
+            }
         }
         bench.arena.cluster.stop().await;
     }

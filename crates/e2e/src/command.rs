@@ -198,7 +198,14 @@ async fn run_failover(wish: &Failover, stop: &Stop) -> Result<ExitCode> {
             all.write_into(document)?;
         }
     }
-    if stop.is_asked() {
+    let is_sound = figures.failure.is_none() && figures.rows.iter().all(|row| row.lost == 0);
+    if !is_sound {
+        scratch.keep();
+        say(&format!(
+            "all files and logs are in {}",
+            ground.dir.display()
+        ));
+    } else if stop.is_asked() {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(ExitCode::from(u8::from(!figures.is_ok())))

@@ -144,6 +144,9 @@ pub struct Figures {
     pub layout: String,
     /// In the order of the table.
     pub rows: Vec<Figure>,
+    /// What did not heal, or why the run could not go on.
+    #[serde(default)]
+    pub failure: Option<String>,
 }
 
 const HEADS: [&str; 9] = [
@@ -165,12 +168,13 @@ impl Figures {
             nodes: ground.nodes,
             layout: format!("{:?}", ground.layout).to_lowercase(),
             rows: Vec::new(),
+            failure: None,
         }
     }
 
     /// Nothing is over, nothing lost.
     pub fn is_ok(&self) -> bool {
-        self.rows.iter().all(|figure| figure.is_ok)
+        self.failure.is_none() && self.rows.iter().all(|figure| figure.is_ok)
     }
 
     /// Takes a row in, in place of an older one.
@@ -206,6 +210,7 @@ impl Figures {
                 self.nodes
             );
         }
+        all.failure = None;
         for figure in &self.rows {
             all.put(figure.clone());
         }
@@ -267,6 +272,9 @@ impl fmt::Display for Figures {
                 write!(f, "\nANOMALY {}: {anomaly}", figure.key)?;
             }
         }
+        if let Some(failure) = &self.failure {
+            write!(f, "\nNOT HEALED: {failure}")?;
+        }
         writeln!(f)
     }
 }
@@ -291,6 +299,7 @@ mod tests {
             nodes: 2,
             layout: "loopback".to_owned(),
             rows: rows.iter().map(figure).collect(),
+            failure: None,
         }
     }
 
