@@ -167,6 +167,14 @@ impl Agent {
         }
     }
 
+    /// One that was started in another way.
+    pub(crate) fn of(child: Child) -> Self {
+        Self {
+            child,
+            server: None,
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

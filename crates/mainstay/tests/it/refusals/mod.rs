@@ -9,5 +9,6 @@ mod digest;
 mod identity;
 mod ledger;
 mod ports;
+mod start;
 mod state;
 mod token;
