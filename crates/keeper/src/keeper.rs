@@ -51,6 +51,7 @@ pub struct Keeper {
     pulsed: u64,
     pulse_pace: u64,
     disabled_events: Vec<String>,
+    contacts: publish::Contacts,
 }
 
 impl Keeper {
@@ -83,6 +84,7 @@ impl Keeper {
             extras: Extras::default(),
             others: std::collections::BTreeMap::new(),
             in_contact: false,
+            fresh_until: None,
             generation: 0,
             report: Arc::new(view.report()),
         };
@@ -113,6 +115,7 @@ impl Keeper {
             pulsed: 0,
             pulse_pace: stuck::PULSE_PACE,
             disabled_events: Vec::new(),
+            contacts: publish::Contacts::new(clock.now()),
         };
         Ok((keeper, handle))
     }
@@ -187,6 +190,9 @@ impl Keeper {
                 self.learn(&document);
             }
         }
+        // Why before: who answered has then said what is read here.
+        self.contacts
+            .note(self.shared.board.margin().round_trips, self.view.now);
         let posted = self.shared.board.read(self.view.document.as_ref());
         if let Some(document) = posted.newest {
             self.learn(&document);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use cluster::{Epoch, Memory, Millis, NodeName, Report, View};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Picture {
     /// As primary with members: one of them answered, or the ledger did, within the suspicion time
     /// (counted from the question). Without it nothing fresh is served.
     pub in_contact: bool,
+    /// As primary with members: until when no other can have taken over unseen, told again and again.
+    /// Reads are not answered later than that. `None`: without an end.
+    pub fresh_until: Option<Instant>,
     /// Grows with each publication.
     pub generation: u64,
     /// What the others are told, but for the document.

@@ -12,6 +12,9 @@ use crate::journal::{Journal, Remark};
 use crate::scribe::Scribe;
 use crate::{Error, Parts, Result};
 
+/// The time at which clocks start.
+const ZERO: u64 = 1_000_000;
+
 /// A clock that only goes forward.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock(Instant);
@@ -42,7 +45,12 @@ impl Clock {
 
     /// Milliseconds; it starts well above zero so that "long ago" can be told.
     pub(crate) fn now(self) -> u64 {
-        1_000_000 + self.0.elapsed().as_millis() as u64
+        ZERO + self.0.elapsed().as_millis() as u64
+    }
+
+    /// The instant of which `now` said this.
+    pub(crate) fn instant(self, ms: u64) -> Instant {
+        self.0 + std::time::Duration::from_millis(ms.saturating_sub(ZERO))
     }
 }
 

@@ -23,6 +23,11 @@ impl GateState {
         self.asked_hold || self.route.hold || self.route.target.is_none()
     }
 
+    /// True when nothing may start that reads: also when nobody can have said for long that the route is true.
+    pub(crate) fn shut(&self) -> bool {
+        self.held() || self.route.lease.is_over()
+    }
+
     /// True when a connection made for `route` still leads to the primary.
     pub(crate) fn is_current(&self, route: &Route) -> bool {
         self.route.epoch == route.epoch
@@ -136,6 +141,7 @@ mod tests {
                 node: node.to_owned(),
             }),
             hold: false,
+            lease: crate::lease::Lease::default(),
         }
     }
 

@@ -5,6 +5,8 @@ use std::io;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::lease::Lease;
+
 /// What the gateway follows. The greatest epoch heard of wins; a route of an older epoch is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
@@ -14,6 +16,8 @@ pub struct Route {
     pub target: Option<Target>,
     /// New transactions and statements outside a transaction wait; open transactions may go on.
     pub hold: bool,
+    /// Until when nothing newer can be true; after that reads wait for it to be put off.
+    pub lease: Lease,
 }
 
 /// A writable primary.

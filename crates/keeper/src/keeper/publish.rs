@@ -1,9 +1,10 @@
 //! What the loop tells: the picture for this node, and the sign for others that something is new.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cluster::Reason;
+use cluster::{Millis, NodeName, Reason};
 
 use super::{Keeper, PUBLISH_PACE};
 use crate::gossip;
@@ -11,6 +12,33 @@ use crate::picture::Picture;
 
 /// Pause between two looks at a server when all is well.
 const REST: Duration = Duration::from_millis(250);
+
+/// Longest time between two looks of a keeper that is not frozen, in milliseconds.
+const SLEPT: Millis = 700;
+
+/// Who answered, and when it was asked.
+pub(super) struct Contacts {
+    round_trips: BTreeMap<NodeName, Millis>,
+    noted: Millis,
+    awake_since: Millis,
+}
+
+impl Contacts {
+    pub(super) fn new(now: Millis) -> Self {
+        Self {
+            round_trips: BTreeMap::new(),
+            noted: now,
+            awake_since: now,
+        }
+    }
+
+    pub(super) fn note(&mut self, round_trips: BTreeMap<NodeName, Millis>, now: Millis) {
+        if now.saturating_sub(self.noted) > SLEPT {
+            self.awake_since = now;
+        }
+        (self.round_trips, self.noted) = (round_trips, now);
+    }
+}
 
 impl Keeper {
     pub(super) fn publish(&mut self) {
@@ -32,12 +60,13 @@ impl Keeper {
             || in_sync.is_none_or(|in_sync| {
                 in_sync.is_empty()
                     || in_sync.keys().any(|node| {
-                        margin
+                        self.contacts
                             .round_trips
                             .get(node)
                             .is_some_and(|at| now.saturating_sub(*at) < suspicion)
                     })
             });
+        let fresh_until = self.fresh_until(&reach);
         let mut report = self.view.report();
         report.document = None;
         let report = Arc::new(report);
@@ -50,6 +79,7 @@ impl Keeper {
                 extras: self.extras.clone(),
                 others: margin.extras,
                 in_contact,
+                fresh_until,
                 generation: picture.generation + 1,
                 report: Arc::clone(&report),
             });
@@ -62,6 +92,28 @@ impl Keeper {
             self.told = telling;
             gossip::spread(&self.shared);
         }
+    }
+
+    /// A member that has not promised was asked then, and does not promise within the suspicion time after
+    /// that; without its promise nobody takes over. Others vouch only while the ledger is reached, and not just
+    /// after this agent slept: they may not have heard yet who took over meanwhile.
+    fn fresh_until(&self, reach: &ledger::Reach) -> Option<Instant> {
+        let document = self.view.document.as_ref()?;
+        if document.primary != self.view.me || document.in_sync.is_empty() {
+            return None;
+        }
+        let suspicion = self.view.timing.suspicion;
+        let awake = self.view.now.saturating_sub(self.contacts.awake_since) >= suspicion;
+        let counts = |node: &NodeName| {
+            let report = self.view.peers.get(node).map(|peer| &peer.report);
+            let promised = report.is_none_or(|report| report.promise.is_some());
+            let is_member = document.in_sync.contains_key(node) && !promised;
+            is_member || (reach.reachable && awake)
+        };
+        let answered = self.contacts.round_trips.iter();
+        let newest = answered.filter(|(node, _)| counts(node)).map(|(_, at)| *at);
+        let until = newest.max().unwrap_or(0) + suspicion;
+        Some(self.shared.clock.instant(until))
     }
 
     /// How long until an illness of the server is believed, if it seems ill.

@@ -201,7 +201,7 @@ impl Link {
         if around.gate.has_changed().unwrap_or(false) {
             return Some(Event::Gate);
         }
-        let free = self.session.in_transaction() || !around.state.held();
+        let free = self.session.in_transaction() || !around.state.shut();
         let (true, false, Some(backend)) = (free, self.session.was_refused(), &mut self.backend)
         else {
             return Some(Event::Wait);
@@ -229,6 +229,7 @@ impl Link {
             return false;
         };
         let killed = around.entry.was_killed_since(self.mark);
+        let lease = backend.route.lease.clone();
         let Self {
             client,
             session,
@@ -237,6 +238,10 @@ impl Link {
         } = self;
         let read = scratch::poll_read(&mut backend.stream, cx, |chunk, cx| {
             if chunk.is_empty() {
+                return Err(Refusal::Broken);
+            }
+            // Why here: the answer is newer than the question, and so is what it must be held against.
+            if session.reads_afresh() && lease.is_over() {
                 return Err(Refusal::Broken);
             }
             let mut rest = chunk;

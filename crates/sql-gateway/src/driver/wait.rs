@@ -51,7 +51,7 @@ impl Client {
                 return true;
             }
             let refused = self.link.session.was_refused() && !again;
-            if !self.state.held() && !refused && self.connected(&mut again).await {
+            if !self.state.shut() && !refused && self.connected(&mut again).await {
                 if held.is_some() {
                     shared.counters.held_for(since.elapsed());
                 }

@@ -179,6 +179,14 @@ impl Session {
         self.transaction != Transaction::None
     }
 
+    /// True while a read outside a transaction waits for the first byte of its answer.
+    pub(crate) fn reads_afresh(&self) -> bool {
+        self.phase == Phase::Flight
+            && !self.delivered
+            && !self.in_transaction()
+            && self.statement.is_plain_read()
+    }
+
     /// True when the statement was refused by a read-only server and waits for another one.
     pub(crate) fn was_refused(&self) -> bool {
         self.refused.is_some()

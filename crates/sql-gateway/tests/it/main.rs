@@ -8,6 +8,7 @@ mod clients;
 mod failover;
 mod hold;
 mod kill;
+mod lease;
 mod login;
 mod measure;
 mod raw;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
-use sql_gateway::{Accounts, Config, Dial, Gateway, Handle, Proof, Route, Stream, Target};
+use sql_gateway::{Accounts, Config, Dial, Gateway, Handle, Lease, Proof, Route, Stream, Target};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -89,6 +89,7 @@ pub(crate) struct World {
     pub(crate) table: Arc<Table>,
     ports: Arc<Ports>,
     route: watch::Sender<Route>,
+    pub(crate) lease: Lease,
     shutdown: watch::Sender<bool>,
     task: Option<tokio::task::JoinHandle<()>>,
 }
@@ -128,6 +129,7 @@ impl World {
             table,
             ports,
             route,
+            lease: Lease::default(),
             shutdown,
             task,
         }
@@ -158,6 +160,7 @@ impl World {
             epoch,
             target,
             hold: false,
+            lease: self.lease.clone(),
         });
     }
 
