@@ -29,6 +29,7 @@ mod observe;
 mod own_writes;
 mod parts;
 mod picture;
+mod rehearsal;
 mod request;
 mod scribe;
 mod shared;

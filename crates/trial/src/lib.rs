@@ -24,6 +24,7 @@ mod node;
 mod one_way;
 mod power;
 mod process;
+mod rehearsal;
 mod session;
 mod settings;
 mod status;

@@ -22,6 +22,7 @@ use crate::{
     load::Account,
     power,
     process::{self, Identity, MARK},
+    rehearsal,
 };
 
 /// The contract promises a status within two seconds; two busy cores get a little more.
@@ -161,6 +162,7 @@ impl Node {
             .arg("--config")
             .arg(self.config())
             .env(MARK, &self.identity.mark)
+            .env(rehearsal::VARIABLE, self.end_after_file())
             .env("NO_COLOR", "1");
         command
     }

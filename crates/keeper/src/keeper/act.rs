@@ -37,6 +37,7 @@ impl Keeper {
         let ground = self.ground();
         for action in actions {
             let outcome = self.carry_out(&action, &ground, signals).await;
+            crate::rehearsal::may_end_after(&action);
             let failed = matches!(outcome, Outcome::Failed(_));
             let go_on = self.take_note(&action, outcome);
             if failed {
