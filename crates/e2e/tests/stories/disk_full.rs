@@ -4,7 +4,7 @@
 use anyhow::Result;
 use trial::{Fault, Holds};
 
-use crate::stage::{Measured, Shape, Stage, tell_on_disks};
+use crate::stage::{LIMIT, Measured, Shape, Stage, tell_on_disks};
 
 async fn primary(stage: &Stage) -> Result<Measured> {
     let done = stage.strike_primary(Fault::FillDisk)?;
@@ -21,6 +21,8 @@ async fn replica(stage: &Stage) -> Result<Measured> {
     stage.out_of_sync(struck).await?;
     stage.flows(&others).await?;
     stage.cluster.heal(&done)?;
+    // Why longer than usual: a server that found no room looks again after a minute.
+    stage.cluster.wait_settled(LIMIT * 2).await?;
     Ok(Measured::new(done.at, others))
 }
 
