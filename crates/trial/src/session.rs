@@ -86,10 +86,9 @@ impl Session {
             return Err(silent(&self.node, limit));
         };
         let asking = connection.query_first::<Option<String>, _>(sql);
-        let answer = match tokio::time::timeout(limit, asking).await {
-            Ok(answer) => answer,
-            // Why the connection goes: its answer would be taken for the next statement's.
-            Err(_) => return Err(silent(&self.node, limit)),
+        // Why the connection goes: its answer would be taken for the next statement's.
+        let Ok(answer) = tokio::time::timeout(limit, asking).await else {
+            return Err(silent(&self.node, limit));
         };
         self.connection = Some(connection);
         answer

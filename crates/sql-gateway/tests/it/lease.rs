@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use crate::raw::Raw;
 use crate::world::{World, eventually};
 
-fn far() -> Option<Instant> {
-    Some(Instant::now() + Duration::from_mins(1))
+fn far() -> Instant {
+    Instant::now() + Duration::from_mins(1)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_when_the_lease_is_over_waits_until_it_is_put_off() {
     let world = World::before_pair();
     let mut client = Raw::ready(world.address);
-    world.lease.renew(far());
+    world.lease.renew(Some(far()));
     assert_eq!(client.value("SELECT name FROM who"), "a");
     world.lease.renew(Some(Instant::now()));
     let waiting = tokio::task::spawn_blocking(move || client.value("SELECT name FROM who"));
     eventually("the read waits", || world.handle.stats().held == 1).await;
-    world.lease.renew(far());
+    world.lease.renew(Some(far()));
     assert_eq!(waiting.await.unwrap(), "a");
     assert_eq!(world.handle.stats().errors, 0);
 }
@@ -27,7 +27,7 @@ async fn a_statement_when_the_lease_is_over_waits_until_it_is_put_off() {
 async fn an_answer_when_the_lease_ended_meanwhile_is_asked_again_of_the_next_primary() {
     let world = World::before_pair();
     let (mut client, mut other) = (Raw::ready(world.address), Raw::ready(world.address));
-    world.lease.renew(far());
+    world.lease.renew(Some(far()));
     assert_eq!(other.query("LOCK TABLES who WRITE")[0][0], 0);
     let reading = tokio::task::spawn_blocking(move || client.value("SELECT name FROM who"));
     eventually("the read runs", || {
@@ -51,7 +51,7 @@ async fn an_answer_when_the_lease_ended_meanwhile_is_asked_again_of_the_next_pri
 async fn a_write_when_the_lease_ended_meanwhile_is_answered() {
     let world = World::before_pair();
     let mut client = Raw::ready(world.address);
-    world.lease.renew(far());
+    world.lease.renew(Some(far()));
     let writing = tokio::task::spawn_blocking(move || {
         client.query("INSERT INTO t (v) SELECT 'late' FROM who WHERE SLEEP(1) = 0")[0][0]
     });
