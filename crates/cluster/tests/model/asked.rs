@@ -13,7 +13,8 @@ fn asked(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
+/// A limit that may be given.
+pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
     asked(name).map_or(otherwise, |text| text.parse().expect("a number"))
 }
 

@@ -14,14 +14,34 @@ pub(crate) struct Bounds {
     pub(crate) epochs: Epoch,
     /// Crashes, power losses, agents that restart, emptied directories, failed applies.
     pub(crate) faults: u8,
-    /// Orders to hand over.
+    /// Orders of the operator.
     pub(crate) wishes: u8,
+    pub(crate) asked: Asked,
+    pub(crate) policy: Policy,
     /// Swaps may stay without an answer.
     pub(crate) undecided: bool,
     /// Anything may come between a decision and its first action too, not only between two actions.
     pub(crate) delayed: bool,
     pub(crate) start: Start,
     pub(crate) reductions: Reductions,
+}
+
+/// What the operator orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The primary is to hand over.
+    Switchover,
+    /// One that is not primary is to take over, without a loss.
+    Failover,
+}
+
+/// How the cluster is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    TwoCopies,
+    Strict,
+    /// No change of primary by itself.
+    Paused,
 }
 
 /// What is left out because it can make no difference: see `docs/reference/model.md`.

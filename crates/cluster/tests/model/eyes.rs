@@ -7,6 +7,7 @@ use cluster::{
     Admission, Applying, Gate, Health, Millis, Peer, Running, Server, Source, Timing, View, Wish,
 };
 
+use crate::bounds::Asked;
 use crate::dice::Dice;
 use crate::state::{Apply, Database, NODES, Node, stamp};
 use crate::tables::Tables;
@@ -83,10 +84,17 @@ pub(crate) fn view(tables: &Tables, node: &Node, mood: Mood) -> View {
     if let Some(handover) = &mut memory.handover {
         handover.since = since;
     }
-    let wish = node.wish.then_some(Wish::Switchover {
-        to: None,
-        asked: since,
-    });
+    let wish = match tables.bounds.asked {
+        Asked::Switchover => Wish::Switchover {
+            to: None,
+            asked: since,
+        },
+        Asked::Failover => Wish::Failover {
+            accept_loss: false,
+            asked: since,
+        },
+    };
+    let wish = Some(wish).filter(|_| node.wish);
     let document =
         (node.document != 0).then(|| cluster::Document::clone(tables.documents.get(node.document)));
     let timing = Timing {

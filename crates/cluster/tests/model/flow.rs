@@ -3,6 +3,7 @@
 
 use cluster::{Mode, Receiving};
 
+use crate::bounds::Policy;
 use crate::model::Model;
 use crate::mutation::Mutation;
 use crate::state::{Apply, FLOATING, Ghost, NODES, Unfolded};
@@ -47,6 +48,14 @@ impl Model {
         let acked = acked.writes();
         if acked & !full.rest.acked != 0 && self.primary(full) != me {
             self.violation = Some("I3: an acknowledgement from one who is not primary");
+        }
+        if self.bounds.policy == Policy::Strict {
+            let copies = full.nodes.iter().filter(|node| {
+                node.database.has_data && acked & !node.database.holds().writes() == 0
+            });
+            if copies.count() < 2 && acked & !full.rest.acked != 0 {
+                self.violation = Some("strict: an acknowledgement with fewer than two copies");
+            }
         }
         full.rest.acked |= acked;
     }

@@ -2,8 +2,8 @@
 //! promise, source and office with its own document, which only moves forward.
 
 use cluster::{
-    Applying, Document, Health, Mark, Mode, NodeName, Position, Receiving, Report, Role, Running,
-    Server,
+    Applying, Document, Durability, Health, Mark, Mode, NodeName, Position, Receiving, Report,
+    Role, Running, Server,
 };
 
 use crate::mutation::Mutation;
@@ -28,7 +28,9 @@ impl Words<'_> {
     /// * From the primary: the ids; whether it asks `to` to become the first member.
     /// * From a member to another: the ids; a promise for this very revision, and whether it can apply.
     pub(crate) fn useful(self, report: Report) -> Report {
-        if self.mutation == Some(Mutation::SwitchoverUnconnected) {
+        // With strict durability it counts why a member is lost.
+        let strict = self.document.durability == Durability::Strict;
+        if strict || self.mutation == Some(Mutation::SwitchoverUnconnected) {
             return self.lasting(report);
         }
         let mut useful = Report {
@@ -140,6 +142,7 @@ impl Words<'_> {
                 }
                 Server::Running(Box::new(running))
             }
+            Server::NoData => Server::NoData,
             _ => Server::Stopped,
         };
         if !flows {

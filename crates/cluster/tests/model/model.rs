@@ -2,7 +2,7 @@
 
 use cluster::{Action, Receiving, Rev};
 
-use crate::bounds::Bounds;
+use crate::bounds::{Asked, Bounds};
 use crate::dice::Dice;
 use crate::eyes;
 use crate::mutation::Mutation;
@@ -103,7 +103,8 @@ impl Model {
                 self.faults(full, me, steps);
             }
             let may_wish = full.rest.used.wishes < self.bounds.wishes && !node.wish;
-            if may_wish && self.primary(full) == me as usize {
+            let leads = self.primary(full) == me as usize;
+            if may_wish && leads == (self.bounds.asked == Asked::Switchover) {
                 steps.push(Step::Wish(me));
             }
         }

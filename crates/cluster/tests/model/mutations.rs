@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bounds::{Bounds, Reductions, Start};
+use crate::bounds::{Asked, Bounds, Policy, Reductions, Start};
 use crate::model::Model;
 use crate::mutation::Mutation;
 use crate::search::{self, Limits};
@@ -21,6 +21,8 @@ fn bounds(nodes: u8, start: Start) -> Bounds {
         epochs: 2,
         faults: 0,
         wishes: 0,
+        asked: Asked::Switchover,
+        policy: Policy::TwoCopies,
         undecided: false,
         delayed: false,
         start,

@@ -2,7 +2,7 @@
 
 use cluster::{Mark, Memory, Mode, Receiving, Tenure};
 
-use crate::bounds::Start;
+use crate::bounds::{Policy, Start};
 use crate::model::Model;
 use crate::mutation::Mutation;
 use crate::state::{
@@ -40,7 +40,11 @@ impl Model {
         let count = self.bounds.nodes;
         let nodes = [0, 1, 2].map(|me| match me {
             _ if me >= count => blank(me),
-            0 => primary(count, members, ledger, memories[0]),
+            0 => {
+                let mut node = primary(count, members, ledger, memories[0]);
+                node.database.semi_sync |= self.bounds.policy == Policy::Strict;
+                node
+            }
             _ => replica(me, members, ledger, memories[1]),
         });
         let rest = Rest {

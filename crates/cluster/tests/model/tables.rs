@@ -3,9 +3,11 @@
 
 use std::rc::Rc;
 
-use cluster::{Action, DataId, Document, Member, MemberKind, Memory, NodeName, Outcome, Report};
+use cluster::{
+    Action, DataId, Document, Durability, Member, MemberKind, Memory, NodeName, Outcome, Report,
+};
 
-use crate::bounds::{Bounds, Reductions};
+use crate::bounds::{Bounds, Policy, Reductions};
 use crate::heard::Words;
 use crate::intern::{Interner, Map};
 use crate::mutation::Mutation;
@@ -16,6 +18,7 @@ use crate::{eyes, mutation, rename};
 pub(crate) struct Tables {
     pub(crate) count: u8,
     pub(crate) mutation: Option<Mutation>,
+    pub(crate) bounds: Bounds,
     /// A switchover may be asked for.
     may_switch: bool,
     pub(crate) reductions: Reductions,
@@ -52,6 +55,7 @@ impl Tables {
         let mut tables = Self {
             count: bounds.nodes,
             mutation,
+            bounds: *bounds,
             may_switch: bounds.wishes > 0,
             reductions: bounds.reductions,
             remembers: true,
@@ -96,6 +100,11 @@ impl Tables {
         let mut document = Document::founding(self.names[0].clone(), member(1), DataId(1));
         for (at, name) in self.names[..self.count as usize].iter().enumerate() {
             document.members.insert(name.clone(), member(at as u32 + 1));
+        }
+        match self.bounds.policy {
+            Policy::TwoCopies => {}
+            Policy::Strict => document.durability = Durability::Strict,
+            Policy::Paused => document.paused = true,
         }
         document
     }

@@ -67,6 +67,8 @@ pub(crate) fn swept(title: &str, bounds: &Bounds, swept: &Swept) {
         revs,
         faults,
         wishes,
+        asked,
+        policy,
         start,
         ..
     } = bounds;
@@ -76,7 +78,7 @@ pub(crate) fn swept(title: &str, bounds: &Bounds, swept: &Swept) {
         (None, false) => "NOT ALL: left out what lies beyond the limit of time or memory",
     };
     println!(
-        "{title}: {nodes} nodes, {writes} writes, {revs} revisions, {faults} faults, {wishes} switchovers, from {start:?}: \
+        "{title}: {nodes} nodes, {writes} writes, {revs} revisions, {faults} faults, {wishes} orders ({asked:?}), {policy:?}, from {start:?}: \
          {} states, {} steps, {what}, {:.1} s, {} MiB",
         swept.states,
         swept.steps,

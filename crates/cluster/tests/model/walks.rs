@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bounds::{Bounds, Reductions, Start};
+use crate::asked::number;
+use crate::bounds::{Asked, Bounds, Policy, Reductions, Start};
 use crate::exhaustive::is_deep;
 use crate::model::Model;
 use crate::mutation::Mutation;
@@ -16,6 +17,8 @@ const LARGE: Bounds = Bounds {
     epochs: 8,
     faults: 4,
     wishes: 2,
+    asked: Asked::Switchover,
+    policy: Policy::TwoCopies,
     undecided: true,
     delayed: false,
     start: Start::Protected,
@@ -35,7 +38,7 @@ fn walker(bounds: Bounds, mutation: Option<Mutation>) -> Model {
 #[test]
 fn random_walks_hold() {
     let (walks, limit) = if is_deep() {
-        (1_000_000, Duration::from_mins(7))
+        (1_000_000, Duration::from_mins(number("MODEL_MINUTES", 15)))
     } else {
         (200, Duration::from_mins(5))
     };
