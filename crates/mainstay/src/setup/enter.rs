@@ -293,10 +293,12 @@ fn token_failure(error: &peer::Error) -> Failure {
         E::TokenKind { .. } => {
             failure.exit(Exit::Usage).hint("use a token of `mainstay token --witness`")
         }
-        E::TokenUsed { .. } | E::TokenExpired { .. } | E::TokenAttempts => {
-            failure.hint("make a new token on a data node of the cluster: `mainstay token`")
-        }
-        E::TokenForeign | E::TokenUnknown | E::WrongPeer { .. } => {
+        E::TokenUsed { .. }
+        | E::TokenExpired { .. }
+        | E::TokenAttempts
+        | E::TokenForeign
+        | E::TokenUnknown
+        | E::WrongPeer { .. } => {
             failure.hint("make a new token on a data node of the cluster: `mainstay token`")
         }
         E::Connect { .. } | E::Timeout { .. } => failure.hint(
