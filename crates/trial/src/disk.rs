@@ -290,4 +290,21 @@ mod tests {
         drop(disk);
         assert!(!point.exists());
     }
+
+    #[test]
+    fn disk_when_its_owner_died_then_the_sweep_unmounts_it_and_no_other() {
+        let (Some((left, lost)), Some((_dir, other))) = (disk(), disk()) else {
+            return;
+        };
+        lost.freeze().unwrap();
+        // Its owner's end runs no destructor.
+        std::mem::forget(lost);
+        let point = point(left.path());
+        sweep();
+        assert!(is_mounted(&point), "it has no mark");
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        process::mark_dir(left.path(), &format!("{own}.1.1/alpha")).unwrap();
+        sweep();
+        assert!(!is_mounted(&point) && is_mounted(&other.point));
+    }
 }
