@@ -100,6 +100,11 @@ fn in_office(view: &View, document: &Document, running: &Running) -> Decision {
     if let Some(decision) = handover::overdue(view, document, running) {
         return decision;
     }
+    // Why: its server ended between the swap and the end of its life as a replica; until the relay log
+    // has been looked at, it cannot be promoted. All of that log is applied: the swap came after.
+    if running.salvage && running.replica_settings {
+        return Decision::one(Action::Salvage, Reason::Salvages);
+    }
     let mut actions = admission::plan(view, document);
     if running.replica_settings {
         if !running.read_only {

@@ -230,6 +230,9 @@ fn serve(node: &mut Node, action: &Action) -> Outcome {
             server.receiving = Receiving::Connecting;
             server.applying = Applying::Running;
         }
+        Action::Promote if server.salvage && server.replica_settings => {
+            return Outcome::Failed("its relay log has not been looked at".into());
+        }
         Action::Promote => {
             server.relay.clear();
             server.source = None;
