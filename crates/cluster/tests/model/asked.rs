@@ -35,6 +35,7 @@ fn what_was_asked_for_holds() {
     let bounds = bounds(numbers.try_into().expect("five numbers"), start);
     let limits = Limits {
         states: number("MODEL_STATES", 400_000_000) as usize,
+        until: None,
         time: Duration::from_mins(number("MODEL_MINUTES", 240)),
     };
     let mut model = Model::new(bounds, None);

@@ -23,6 +23,7 @@ const MINUTES: u64 = 30;
 fn limits(most: usize) -> Limits {
     Limits {
         states: if is_deep() { most } else { 1_000_000 },
+        until: None,
         time: Duration::from_mins(number("MODEL_MINUTES", MINUTES)),
     }
 }

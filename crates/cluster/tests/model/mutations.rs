@@ -10,6 +10,7 @@ use crate::told;
 
 const LIMITS: Limits = Limits {
     states: 8_000_000,
+    until: None,
     time: Duration::from_mins(4),
 };
 

@@ -31,6 +31,8 @@ pub(crate) struct Counterexample {
 pub(crate) struct Limits {
     pub(crate) states: usize,
     pub(crate) time: Duration,
+    /// A sweep goes on after a broken invariant, unless it is this one.
+    pub(crate) until: Option<&'static str>,
 }
 
 /// States in the order in which they were found, and an open-addressing table of their places.

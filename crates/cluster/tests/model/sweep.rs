@@ -62,7 +62,11 @@ pub(crate) fn sweep(
             if seen.is_overtaken(&state) {
                 continue;
             }
-            if seen.is_full()
+            let met = limits
+                .until
+                .is_some_and(|until| swept.broken.contains(&until));
+            if met
+                || seen.is_full()
                 || (swept.states.is_multiple_of(4096) && begun.elapsed() > limits.time)
             {
                 swept.complete = false;
