@@ -19,6 +19,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "iproute2",
     "nftables",
     "procps",
+    "libfaketime",
     "zstd",
     "sysbench",
     "php-cli",

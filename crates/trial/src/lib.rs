@@ -12,6 +12,7 @@
 //! It knows the product only by its contract: the program's verbs and `status --json`.
 
 mod check;
+mod clock;
 mod cluster;
 mod disk;
 mod error;

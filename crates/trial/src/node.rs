@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    Database, Error, Gateway, Holds, Place, Result, Status,
+    Database, Error, Gateway, Holds, Place, Result, Status, clock,
     disk::{self, Disk},
     layout::Ports,
     load::Account,
@@ -158,6 +158,7 @@ impl Node {
     }
 
     fn configured(&self, mut command: Command) -> Command {
+        clock::prepare(&mut command, &self.dir);
         command
             .arg("--config")
             .arg(self.config())
