@@ -20,7 +20,9 @@ pub fn clone_stream(bytes: &[u8]) {
 
 /// A binary or relay log. Written to a file, as logs are only read from files.
 pub fn log(bytes: &[u8]) {
-    let path = std::env::temp_dir().join(format!("mainstay-fuzz-{}", std::process::id()));
+    let (process, thread) = (std::process::id(), std::thread::current().id());
+    let name = format!("mainstay-fuzz-{process}-{thread:?}");
+    let path = std::env::temp_dir().join(name);
     if std::fs::write(&path, bytes).is_err() {
         return;
     }
