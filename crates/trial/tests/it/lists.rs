@@ -47,6 +47,22 @@ async fn judged(cluster: &Cluster, history: &History) -> Verdict {
         .unwrap()
 }
 
+/// Waits until a node is there and has something in the lists of this load.
+async fn has_lists(cluster: &Cluster, node: &str) {
+    let until = Instant::now() + LIMIT * 2;
+    loop {
+        if let Ok(mut connection) = database(cluster, node).connect().await {
+            let count = "SELECT COUNT(*) FROM mainstay_trial.list";
+            let count = connection.query_first::<u64, _>(count).await;
+            if count.is_ok_and(|count| count.unwrap_or(0) >= 5) {
+                return;
+            }
+        }
+        assert!(Instant::now() < until, "nothing reaches {node}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn run(cluster: &Cluster, node: &str, sql: &str) {
     let mut connection = database(cluster, node).connect().await.unwrap();
     connection.query_drop(sql).await.unwrap();
@@ -174,9 +190,10 @@ async fn reader_when_it_reads_a_stale_copy_then_its_reads_are_stale() {
     let dir = tempfile::tempdir().unwrap();
     let cluster = cluster(&dir, Layout::Loopback).await;
     let load = begin(&cluster).await;
-    wait(&load, 200).await;
+    has_lists(&cluster, "bravo").await;
     run(&cluster, "bravo", "STOP SLAVE").await;
-    wait(&load, 600).await;
+    let so_far = load.live()[0].transactions;
+    wait(&load, so_far + 400).await;
     let mut history = load.finish().await.unwrap();
     assert!(judged(&cluster, &history).await.is_good());
     let mut copy = database(&cluster, "bravo").connect().await.unwrap();
