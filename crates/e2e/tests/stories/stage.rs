@@ -206,9 +206,11 @@ impl Stage {
             .gap_around(measured.at, None, &refs(&measured.gateways))
             .context("the story measured no gateway")?;
         let line = format!(
-            "gap {gap}, {} acknowledged, {} lost, errors {}",
+            "gap {gap}, {} acknowledged, {} lost, {} transactions, {} anomalies, errors {}",
             verdict.acknowledged,
             verdict.lost(),
+            verdict.transactions,
+            verdict.anomalies(),
             history.errors_line()
         );
         ensure!(verdict.is_good(), "{line}\n{verdict}");

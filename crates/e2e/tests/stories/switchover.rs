@@ -24,6 +24,10 @@ async fn story(name: &str, shape: Shape) {
                 row.failed == 0 && row.unknown == 0,
                 "a switchover failed writes: {row}"
             );
+            ensure!(
+                row.transactions_failed == 0 && row.transactions_unknown == 0,
+                "a switchover failed transactions: {row}"
+            );
         }
         stage.is_log_clean()?;
         Ok(Measured::new(at, stage.everyone()))
