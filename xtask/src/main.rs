@@ -18,6 +18,7 @@ mod model;
 mod packages;
 mod process;
 mod proof;
+mod sim;
 mod stories;
 mod tidy;
 
@@ -31,7 +32,8 @@ usage: cargo xtask COMMAND
   stories [--all] [--long] [PART]  stories on real servers; all: in both layouts; long: the long variants too
   chaos [--seed N] [--minutes M]   random misfortunes, everything checked; `--help` for more
   bench failover [--times N]       the failover figures beside what is asked; `--help` for more
-  model [--deep]                   the model check with its figures; deep: up to an hour
+  model [--deep | --only SIZE]     the model check with its figures; deep: up to some hours
+  sim [--seed N] [--seeds K]       the simulator: the story of a seed, or the figures of many
   fix                              formatting, machine-applicable lints, generated documents
   docs [--check]                   generate docs/reference from the program, or only compare
   packages                         install the Debian packages that tests and the demo need";
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         "chaos" => proof::chaos(rest),
         "bench" => proof::bench(rest),
         "model" => model::run(rest),
+        "sim" => sim::run(rest),
         "fix" => fix::run(),
         "docs" => documents::run(rest),
         "packages" => packages::ensure(packages::FOR_TESTS),

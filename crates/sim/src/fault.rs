@@ -225,7 +225,10 @@ impl World {
             Kind::DiskHung => self.server_mut(me).health = Health::DiskHung,
             Kind::DiskFull => self.server_mut(me).health = Health::DiskFull,
             Kind::DiskReadOnly => self.server_mut(me).health = Health::DiskReadOnly,
-            Kind::ApplySlow => self.server_mut(me).applies_in = 60 * MS,
+            Kind::ApplySlow => {
+                let takes = self.dice.between(60 * MS, 900 * MS);
+                self.server_mut(me).applies_in = takes;
+            }
             Kind::ServerSlow => self.server_mut(me).slowness = 1 + self.pace(),
             Kind::CableOneWay => self.network.cut(me, other),
             Kind::CableCut => self.cable(me, other, true),
@@ -339,6 +342,9 @@ impl World {
         }
         node.is_frozen = false;
         node.waiting.clear();
+        if let Some(server) = &mut node.server {
+            server.closing = false;
+        }
         self.copies.remove(&me);
         self.end_streams_of(me);
     }

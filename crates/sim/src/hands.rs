@@ -50,7 +50,7 @@ impl World {
             Next(after) => (1, after),
             Again(after) => (0, after),
             Pending => return,
-            Done(outcome) => return self.ended(me, &work.action, outcome),
+            Done(outcome) => return self.ended(me, &work.action, &outcome),
         };
         if let Some(agent) = &mut self.nodes[me].agent
             && let Doing::Acts(work) = &mut agent.doing
@@ -60,7 +60,7 @@ impl World {
         self.stir_after(me, after, Stir::Work { work: id });
     }
 
-    pub(crate) fn answered(&mut self, me: Id, id: Life, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, me: Id, id: Life, outcome: &Outcome) {
         let agent = self.nodes[me].agent.as_ref();
         let work = match agent.map(|agent| &agent.doing) {
             Some(Doing::Acts(work)) if work.id == id => work.clone(),
@@ -74,9 +74,13 @@ impl World {
         let Some(life) = self.nodes[me].agent.as_ref().map(|agent| agent.life) else {
             return;
         };
+        if let Some(server) = &mut self.nodes[me].server {
+            // Closing is withdrawn.
+            server.closing = false;
+        }
         let was_sent = matches!(
             work.action,
-            Action::SetMark(_) | Action::SemiSync(_) | Action::Open | Action::Close
+            Action::SetMark(_) | Action::SemiSync(_) | Action::Open
         );
         if !was_sent || self.dice.percent(40) {
             return;
@@ -114,9 +118,6 @@ impl World {
             self.schedule.at(self.now + 5 * AGAIN, event);
             return;
         }
-        if let Action::Close = *action {
-            return;
-        }
         let text = crate::turn::brief(&action);
         self.tell_of(me, || {
             format!("  {text}: takes effect though it was given up")
@@ -133,9 +134,6 @@ impl World {
         match &work.action {
             Action::ReadLedger => self.asks_ledger(me, work.id, Wants::Read),
             Action::Swap { next, .. } => {
-                if let Some(won) = crate::mutation::swaps(self.mutation, &work.action) {
-                    return Done(won);
-                }
                 self.asks_ledger(me, work.id, Wants::Swap(Rc::new((**next).clone())))
             }
             Action::Admit {
@@ -344,6 +342,7 @@ impl World {
         }
         if !server.answers() {
             return if is_late {
+                self.server_mut(me).closing = false;
                 failed("the statement took too long")
             } else {
                 Again(AGAIN)
@@ -431,6 +430,7 @@ impl World {
         if stage == 1 {
             let stamp = self.nodes[me].stamp();
             self.close_upstream(me);
+            self.server_mut(me).receiving = Receiving::Stopped;
             if let Some(agent) = &mut self.nodes[me].agent {
                 agent.upstream = Some((source.clone(), stamp));
                 agent.refusals = 0;

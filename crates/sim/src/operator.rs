@@ -86,7 +86,8 @@ impl World {
         });
     }
 
-    /// Once all is mended: ends a pause; and where the budget of failovers is spent, gives the word.
+    /// Once all is mended: ends a pause; after a while gives the word where the budget of failovers is spent,
+    /// and repairs a row that keeps a relay log from being applied after a restart.
     pub(crate) fn helps(&mut self) {
         if self.register.document.paused {
             let asks = self.id_of(&self.register.document.primary);
@@ -102,6 +103,14 @@ impl World {
         if let Some(me) = spent {
             self.tally.words += 1;
             self.order_failover(me, false);
+        }
+        for me in 0..self.data.len() {
+            let server = self.server_mut(me);
+            if server.poisoned && server.salvage {
+                server.poisoned = false;
+                self.tally.repairs += 1;
+                self.tell_of(me, || "a person repairs what could not be applied".into());
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The timeline of a simulation, for people: when, who, what happened, and why in the core's own words.
 //! Nothing is written down unless somebody wants to read it: a seed tells the same story each time.
 
+use std::fmt::Write as _;
+
 use cluster::{Action, Document, NodeName, Outcome};
 
 use crate::clock::SECOND;
@@ -54,10 +56,10 @@ impl World {
         };
         let mut text = format!("revision {}", next.rev);
         if before.epoch != next.epoch {
-            text += &format!(", epoch {}: primary {}", next.epoch, next.primary);
+            let _ = write!(text, ", epoch {}: primary {}", next.epoch, next.primary);
         }
         if before.in_sync != next.in_sync {
-            text += &format!(", in sync {}", set(next));
+            let _ = write!(text, ", in sync {}", set(next));
         }
         if before.paused != next.paused {
             text += if next.paused { ", paused" } else { ", resumed" };

@@ -79,7 +79,7 @@ impl Temper {
             let drift = dice.between(0, 2 * self.drift.unsigned_abs());
             let clock = Clock {
                 zero: dice.below(1 << 32),
-                drift: drift as i64 - self.drift,
+                drift: drift.cast_signed() - self.drift,
                 wrong_by: dice.of([0, 0, 0, -3_600, 3_600, 40]),
             };
             let data = DataId(1_000 + at as u128);

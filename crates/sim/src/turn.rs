@@ -36,7 +36,7 @@ impl World {
             Stir::News => self.heard(me),
             Stir::Looked => self.looked(me),
             Stir::Work { work } => self.work_on(me, work),
-            Stir::Answer { work, outcome } => self.answered(me, work, *outcome),
+            Stir::Answer { work, outcome } => self.answered(me, work, &outcome),
             Stir::Document(document) => self.told_document(me, &document),
             Stir::ServerEnded { server } => self.server_ended(me, server),
             Stir::Probe { server } => self.probe(me, server),
@@ -360,11 +360,11 @@ impl World {
             _ => Outcome::Failed(format!("given up: {why}")),
         };
         self.forsake(me, &work);
-        self.ended(me, &work.action, outcome);
+        self.ended(me, &work.action, &outcome);
     }
 
     /// An action has come to its end.
-    pub(crate) fn ended(&mut self, me: Id, action: &Action, outcome: Outcome) {
+    pub(crate) fn ended(&mut self, me: Id, action: &Action, outcome: &Outcome) {
         let failed = matches!(outcome, Outcome::Failed(_));
         self.actions += 1;
         let goes_on = self.take_note(me, action, outcome);
@@ -388,41 +388,40 @@ impl World {
     }
 
     /// Notes what came of an action. False: the rest of the plan must be decided anew.
-    fn take_note(&mut self, me: Id, action: &Action, outcome: Outcome) -> bool {
+    fn take_note(&mut self, me: Id, action: &Action, outcome: &Outcome) -> bool {
         self.refresh(me);
-        self.story_of_action(me, action, &outcome);
+        self.story_of_action(me, action, outcome);
         let (now, mutation) = (self.now, self.mutation);
         let Some(agent) = &mut self.nodes[me].agent else {
             return false;
         };
         let view = agent.view.clone();
-        let noted = mutation::outcome(mutation, action, outcome.clone());
-        agent.view.memory.performed(&view, action, &noted);
-        match (action, &outcome) {
+        agent.view.memory.performed(&view, action, outcome);
+        match (action, outcome) {
             (Action::Swap { next, intent }, Outcome::Won) => {
                 agent.learn(next);
                 if matches!(intent, Intent::Promote | Intent::Force) {
                     agent.view.wish = None;
                 }
             }
-            (_, Outcome::Lost(document) | Outcome::Read(document)) => {
-                if mutation::hears_of(mutation, &agent.view, document) {
-                    agent.learn(document);
-                }
+            (_, Outcome::Lost(document) | Outcome::Read(document))
+                if mutation::hears_of(mutation, &agent.view, document) =>
+            {
+                agent.learn(document);
             }
             (Action::EndWish(_), _) => agent.view.wish = None,
             _ => {}
         }
         agent.missed = None;
         let kills = matches!(action, Action::Kill);
-        let ends = kills && outcome == Outcome::Done;
+        let ends = kills && *outcome == Outcome::Done;
         if ends || matches!(action, Action::Clone { .. }) {
             agent.alive = None;
             agent.view.memory.server_ended();
         } else if kills && let Some(alive) = &mut agent.alive {
             alive.killed = Some(now);
         }
-        match (action, &outcome) {
+        match (action, outcome) {
             (_, Outcome::Failed(_)) => {
                 self.publish(me);
                 return false;
