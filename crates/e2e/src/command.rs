@@ -170,7 +170,7 @@ async fn run_chaos(wish: &Chaos, stop: &Stop) -> Result<ExitCode> {
         "all files and logs are in {}",
         ground.dir.display()
     ));
-    Ok(ExitCode::FAILURE)
+    Ok(ExitCode::from(u8::from(!report.is_good())))
 }
 
 async fn run_failover(wish: &Failover, stop: &Stop) -> Result<ExitCode> {

@@ -20,6 +20,8 @@ use crate::{
 
 /// How many anomalies are kept as text.
 const KEPT: usize = 50;
+/// A gap that is longer is named.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// One misfortune that happened.
 #[derive(Debug)]
@@ -115,6 +117,9 @@ pub struct Report {
     pub lost: u64,
     /// Everything else that was wrong, in words; at most fifty.
     pub anomalies: Vec<String>,
+    /// Rounds in which writes stood still for longer than ten seconds at a gateway that was not
+    /// struck: nothing is lost, and somebody should look.
+    pub slow: Vec<String>,
     /// The round that did not heal, or in which the run could not go on.
     pub failed_round: Option<u64>,
     /// What went wrong there.
@@ -145,6 +150,7 @@ impl Report {
             reads: 0,
             lost: 0,
             anomalies: Vec::new(),
+            slow: Vec::new(),
             failed_round: None,
             failure: None,
             unchecked: None,
@@ -184,6 +190,12 @@ impl Report {
         for round in rounds {
             let kind = self.kinds.entry(round.label()).or_default();
             kind.take(round, history);
+            if let Some(gap) = round.window.gap(history).filter(|gap| *gap > SLOW) {
+                let (number, label, victim) = (round.number, round.label(), &round.victim);
+                let gap = gap.as_secs_f64();
+                let slow = format!("round {number}: {label} ({victim}): no write for {gap:.1} s");
+                self.slow.push(slow);
+            }
         }
         self.checks += 1;
         self.acknowledged += verdict.acknowledged as u64;
@@ -312,6 +324,9 @@ impl fmt::Display for Report {
         }
         for anomaly in &self.anomalies {
             writeln!(f, "ANOMALY       {anomaly}")?;
+        }
+        for slow in &self.slow {
+            writeln!(f, "SLOW          {slow}")?;
         }
         if let Some(failure) = &self.failure {
             let round = self.failed_round.unwrap_or(self.from);
