@@ -1,77 +1,19 @@
 //! From the dice to faults: what breaks, for how long, and how it is mended. What the cluster does not promise
 //! to survive (the last copy of what was acknowledged) is not broken.
 
-use cluster::{BootId, Document, Health};
+mod harm;
+mod kind;
+mod survival;
+
+pub use kind::Kind;
+
+use cluster::Health;
 
 use crate::clock::{MS, Micros, SECOND};
 use crate::event::{Event, Id, Life};
-use crate::server::{Process, Server};
 use crate::world::World;
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
-        /// What can break.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Kind { $($(#[$doc])* $kind,)* }
-
-        /// All of them.
-        pub(crate) const KINDS: &[Kind] = &[$(Kind::$kind,)*];
-
-        impl Kind {
-            /// In words.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$kind => $name,)* }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// The server's process is killed.
-    ServerKilled = "server killed",
-    /// Nothing in it moves for a while.
-    ServerFrozen = "server frozen",
-    /// Its disk does not answer.
-    DiskHung = "disk hung",
-    /// Its disk has no room.
-    DiskFull = "disk full",
-    /// Its disk refuses writes.
-    DiskReadOnly = "disk read-only",
-    /// The agent is killed and started again.
-    AgentKilled = "agent killed",
-    /// The agent is stopped and goes on with an old view.
-    AgentFrozen = "agent frozen",
-    /// Agent and server are.
-    NodeFrozen = "node frozen",
-    /// A node loses power; its relay log is cut short.
-    PowerLost = "power lost",
-    /// All nodes do at once.
-    AllPowerLost = "all power lost",
-    /// A node comes back with an empty disk.
-    DiskWiped = "disk wiped",
-    /// A replica cannot apply what comes next.
-    ApplyFails = "apply error",
-    /// A replica applies slowly.
-    ApplySlow = "replica lags",
-    /// Everything on a server takes long.
-    ServerSlow = "server slow",
-    /// A cable is cut in one direction.
-    CableOneWay = "cable cut one way",
-    /// A cable is cut.
-    CableCut = "cable cut",
-    /// A node hears nobody.
-    Isolated = "node isolated",
-    /// Packets are lost and late.
-    NetworkBad = "network lossy and slow",
-    /// The ledger does not answer.
-    LedgerDown = "ledger unavailable",
-    /// It answers late.
-    LedgerSlow = "ledger slow",
-    /// Its answers get lost.
-    LedgerUnsaid = "ledger undecided",
-    /// Binlogs that a replica needs are purged.
-    Purged = "binlogs purged",
-}
+pub(crate) use kind::KINDS;
 
 /// A fault that lasts.
 pub(crate) struct Fault {
@@ -132,60 +74,6 @@ impl World {
             self.faults.insert(fault, Fault { kind, me, other });
             self.schedule.at(self.now + lasts, Event::Mend { fault });
         }
-    }
-
-    /// Not what would take the last copy of what was acknowledged, nor what makes no sense now.
-    fn can_strike(&self, kind: Kind, me: Id) -> bool {
-        let everybody: Vec<Id> = (0..self.nodes.len()).collect();
-        match kind {
-            Kind::DiskWiped => self.survives(&[me], &[me]),
-            Kind::PowerLost => self.nodes[me].has_power && self.survives(&[], &[me]),
-            Kind::AllPowerLost => self.survives(&[], &everybody),
-            Kind::ApplyFails => {
-                let is_primary = self.names[me] == self.register.document.primary;
-                !is_primary && self.survives(&[], &[me])
-            }
-            Kind::AgentFrozen | Kind::NodeFrozen | Kind::AgentKilled => self.nodes[me].moves(),
-            Kind::ServerFrozen => self.nodes[me].runs(),
-            _ => true,
-        }
-    }
-
-    /// After these nodes have lost their data, and those their power, somebody who counts still has it all:
-    /// by the document of now, and by any that may still land.
-    pub(crate) fn survives(&self, data: &[Id], power: &[Id]) -> bool {
-        let now = &self.register.document;
-        self.survives_by(now, data, power, true)
-            && self
-                .register
-                .pending()
-                .all(|next| self.survives_by(next, data, power, false))
-    }
-
-    fn survives_by(&self, document: &Document, data: &[Id], power: &[Id], is_now: bool) -> bool {
-        let primary = self.id_of(&document.primary);
-        let node = &self.nodes[primary];
-        let claims = !data.contains(&primary)
-            && node.data == document.primary_data
-            && self.server(primary).has_data
-            && !self.server(primary).poisoned;
-        if claims && (!is_now || self.first_lost(primary).is_none()) {
-            return true;
-        }
-        !document.in_sync.is_empty()
-            && document.in_sync.iter().all(|(name, stamp)| {
-                let me = self.id_of(name);
-                let is_hit = data.contains(&me) || power.contains(&me);
-                let server = self.server(me);
-                let holds = |write: &crate::invariant::Acked| {
-                    server.holds(write.at).is_some_and(|txn| txn.id == write.id)
-                };
-                !is_hit
-                    && self.nodes[me].stamp() == *stamp
-                    && server.has_data
-                    && !server.poisoned
-                    && self.acked.iter().rev().take(64).all(holds)
-            })
     }
 
     /// Breaks it. How long it lasts, when it is not over at once.
@@ -260,28 +148,6 @@ impl World {
         self.dice.between(10, 100)
     }
 
-    fn cable(&mut self, a: Id, b: Id, is_cut: bool) {
-        for (from, to) in [(a, b), (b, a)] {
-            if is_cut {
-                self.network.cut(from, to);
-            } else {
-                self.network.mend(from, to);
-            }
-        }
-    }
-
-    fn isolate(&mut self, me: Id, is_cut: bool) {
-        for other in (0..self.nodes.len()).filter(|other| *other != me) {
-            self.cable(me, other, is_cut);
-        }
-    }
-
-    fn freeze_server(&mut self, me: Id, is_frozen: bool) {
-        if let Some(server) = &mut self.nodes[me].server {
-            server.frozen = is_frozen && server.process != Process::Down;
-        }
-    }
-
     /// A fault ends.
     pub(crate) fn mend(&mut self, fault: Life) {
         let Some(Fault { kind, me, other }) = self.faults.remove(&fault) else {
@@ -317,76 +183,6 @@ impl World {
             Kind::LedgerUnsaid => self.register.unsaid = self.temper.unsaid,
             _ => {}
         }
-    }
-
-    /// SIGKILL, or what looks like it.
-    pub(crate) fn kill_server(&mut self, me: Id) {
-        let Some(server) = self.nodes[me].server.as_mut() else {
-            return;
-        };
-        if server.process == Process::Down {
-            return;
-        }
-        let life = server.life;
-        server.kill();
-        self.tell_of(me, || "  the server's process ends".into());
-        self.end_streams_of(me);
-        let takes = self.dice.between(300, 15 * MS);
-        self.stir_after(me, takes, crate::event::Stir::ServerEnded { server: life });
-    }
-
-    pub(crate) fn kill_agent(&mut self, me: Id) {
-        let node = &mut self.nodes[me];
-        if node.agent.take().is_none() {
-            return;
-        }
-        node.is_frozen = false;
-        node.waiting.clear();
-        if let Some(server) = &mut node.server {
-            server.closing = false;
-        }
-        self.copies.remove(&me);
-        self.end_streams_of(me);
-    }
-
-    /// What was not flushed is gone, and the next boot is another one.
-    fn lose_power(&mut self, me: Id) {
-        if !self.nodes[me].has_power {
-            return;
-        }
-        self.kill_server(me);
-        self.kill_agent(me);
-        self.numbers += 1;
-        let boot = BootId(self.numbers.into());
-        let node = &mut self.nodes[me];
-        node.boot = boot;
-        node.has_power = false;
-        if let Some(server) = &mut node.server {
-            let kept = self.dice.below(server.relay.len() as u64 + 1) as usize;
-            server.relay.truncate(kept);
-        }
-    }
-
-    /// The disk is empty; in half of the cases what the agent keeps of its state is gone as well.
-    fn wipe(&mut self, me: Id) {
-        self.kill_server(me);
-        let with_state = self.dice.percent(50);
-        self.kill_agent(me);
-        let data = with_state.then(|| {
-            self.numbers += 1;
-            cluster::DataId(self.numbers.into())
-        });
-        let node = &mut self.nodes[me];
-        let life = node.server.as_ref().map_or(0, |server| server.life) + 1;
-        let mut empty = Server::new(false);
-        empty.life = life;
-        node.server = Some(empty);
-        node.tag = None;
-        if let Some(data) = data {
-            (node.data, node.mark, node.followed) = (data, cluster::Mark::Clean, 0);
-        }
-        let takes = self.dice.between(50 * MS, 3 * SECOND);
-        self.schedule.at(self.now + takes, Event::StartAgent { me });
     }
 
     /// All faults end now, and there are no more of them.

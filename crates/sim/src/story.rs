@@ -7,7 +7,6 @@ use cluster::{Action, Document, NodeName, Outcome};
 
 use crate::clock::SECOND;
 use crate::event::Id;
-use crate::turn::brief;
 use crate::world::World;
 
 impl World {
@@ -65,5 +64,26 @@ impl World {
             text += if next.paused { ", paused" } else { ", resumed" };
         }
         self.tell("ledger", || text);
+    }
+}
+
+/// An action in a word or two.
+pub(crate) fn brief(action: &Action) -> String {
+    match action {
+        Action::Swap { intent, .. } => format!("swap to {}", format!("{intent:?}").to_lowercase()),
+        Action::Admit { node, mode, .. } => format!("admit {node} {mode:?}"),
+        Action::Cut(node) => format!("cut {node}"),
+        Action::Follow(source) => format!("follow {} {:?}", source.node, source.mode),
+        Action::StopReceiving { promise: Some(rev) } => {
+            format!("stop receiving, promise for {rev}")
+        }
+        Action::SetMark(mark) => format!("mark {mark:?}"),
+        Action::Start(start_as) => format!("start {start_as:?}"),
+        Action::SemiSync(on) => format!("semi-sync {}", if *on { "on" } else { "off" }),
+        other => {
+            let text = format!("{other:?}");
+            let end = text.find(['(', ' ', '{']).unwrap_or(text.len());
+            text[..end].to_owned()
+        }
     }
 }
