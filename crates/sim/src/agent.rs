@@ -35,6 +35,8 @@ pub(crate) struct Agent {
     pub(crate) attempt: Life,
     pub(crate) refusals: u64,
     pub(crate) alive: Option<Alive>,
+    /// How often the relay log of this life of the server could not be applied, and why last.
+    pub(crate) unsalvaged: (u32, String),
     /// When the server was last looked for and not found.
     pub(crate) missed: Option<Micros>,
     /// Since when commits have waited, and at which end of the binlog.
@@ -172,6 +174,7 @@ impl Agent {
             attempt: 0,
             refusals: 0,
             alive: None,
+            unsalvaged: (0, String::new()),
             missed: None,
             waiting: None,
             lag: Lag::default(),

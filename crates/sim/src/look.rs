@@ -12,6 +12,8 @@ use crate::world::World;
 const STATUS_LIMIT: Micros = 500 * MS;
 const SEARCH_PACE: Micros = 500 * MS;
 const ENDING_LIMIT: Micros = 5 * SECOND;
+/// After so many failures in a row a relay log counts as one that cannot be applied; it is still tried.
+const SALVAGE_TRIES: u32 = 3;
 /// Probes: at rest, least pause, and how long an answer may take.
 const PROBE_PACE: Micros = SECOND;
 const PROBE_REST: Micros = 100 * MS;
@@ -64,6 +66,7 @@ impl World {
                 agent.sees(seen);
                 return;
             }
+            agent.unsalvaged.0 = 0;
             agent.alive = Some(Alive {
                 server: server.life,
                 ended: false,
@@ -132,6 +135,7 @@ impl World {
             source: agent.upstream.as_ref().map(|(source, _)| source.clone()),
             silent_ms: silent.unwrap_or(u64::MAX),
             lag_ms: agent.lag.of(agent.view.now, &applied),
+            unsalvaged: (agent.unsalvaged.0 >= SALVAGE_TRIES).then(|| agent.unsalvaged.1.clone()),
         };
         let running = server.words(beside);
         agent.sees(Seen::Running(Box::new(running)));

@@ -86,8 +86,7 @@ impl World {
         });
     }
 
-    /// Once all is mended: ends a pause; after a while gives the word where the budget of failovers is spent,
-    /// and repairs a row that keeps a relay log from being applied after a restart.
+    /// Once all is mended: ends a pause; after a while gives the word where the budget of failovers is spent.
     pub(crate) fn helps(&mut self) {
         if self.register.document.paused {
             let asks = self.id_of(&self.register.document.primary);
@@ -103,14 +102,6 @@ impl World {
         if let Some(me) = spent {
             self.tally.words += 1;
             self.order_failover(me, false);
-        }
-        for me in 0..self.data.len() {
-            let server = self.server_mut(me);
-            if server.poisoned && server.salvage {
-                server.poisoned = false;
-                self.tally.repairs += 1;
-                self.tell_of(me, || "a person repairs what could not be applied".into());
-            }
         }
     }
 }

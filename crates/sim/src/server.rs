@@ -169,6 +169,7 @@ impl Server {
     /// The server's own words, as the keeper's `observe.rs` reads them.
     pub(crate) fn words(&self, beside: Beside) -> Running {
         let log = self.position(self.log.len());
+        let unsalvaged = beside.unsalvaged.filter(|_| self.salvage);
         Running {
             health: beside.health,
             read_only: self.read_only,
@@ -178,7 +179,7 @@ impl Server {
             written: log.clone(),
             applied: log,
             receiving: self.receiving,
-            applying: self.applying.clone(),
+            applying: unsalvaged.map_or_else(|| self.applying.clone(), Applying::Failed),
             source: beside.source,
             replica_settings: self.replica_settings,
             salvage: self.salvage,
@@ -196,4 +197,6 @@ pub(crate) struct Beside {
     pub(crate) source: Option<Source>,
     pub(crate) silent_ms: Millis,
     pub(crate) lag_ms: Option<Millis>,
+    /// Why the relay log that was left cannot be applied.
+    pub(crate) unsalvaged: Option<String>,
 }

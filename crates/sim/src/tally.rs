@@ -40,8 +40,6 @@ pub struct Tally {
     pub wishes: u64,
     /// How often healing needed the operator's word.
     pub words: u64,
-    /// How often a relay log could not be applied after a restart, and a person saw to that.
-    pub repairs: u64,
     /// Simulated time, in microseconds.
     pub simulated: Micros,
     /// From the last mending until all was protected and serving; the greatest.
@@ -71,7 +69,6 @@ impl Tally {
         self.forced += other.forced;
         self.wishes += other.wishes;
         self.words += other.words;
-        self.repairs += other.repairs;
         self.simulated += other.simulated;
         self.healed_in = self.healed_in.max(other.healed_in);
         self.longest_gap = self.longest_gap.max(other.longest_gap);

@@ -129,6 +129,9 @@ impl World {
             _ => {}
         }
         agent.missed = None;
+        if let (Action::Salvage, Outcome::Failed(why)) = (action, outcome) {
+            agent.unsalvaged = (agent.unsalvaged.0.saturating_add(1), why.clone());
+        }
         let kills = matches!(action, Action::Kill);
         let ends = kills && *outcome == Outcome::Done;
         if ends || matches!(action, Action::Clone { .. }) {
