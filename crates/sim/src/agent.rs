@@ -2,10 +2,11 @@
 //! All of it is lost with the agent.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem::Discriminant;
 
 use cluster::{
-    Action, Document, Epoch, Health, Memory, Millis, Mode, NodeName, Position, Report, Rev, Server,
-    Source, Stamp, Timing, View,
+    Action, Document, Epoch, Health, Memory, Millis, Mode, NodeName, Position, Reason, Report, Rev,
+    Server, Source, Stamp, Timing, View, Wish,
 };
 
 use crate::clock::Micros;
@@ -23,6 +24,8 @@ pub(crate) struct Agent {
     /// The rest of the plan, and the revision and office it was made on.
     pub(crate) plan: VecDeque<Action>,
     pub(crate) ground: Ground,
+    /// What the operator has asked for and the loop has not taken up.
+    pub(crate) request: Option<Wish>,
     pub(crate) board: Board,
     pub(crate) talks: BTreeMap<Id, Talk>,
     /// Questions for the newest word that wait for an answer.
@@ -50,6 +53,7 @@ pub(crate) struct Agent {
     pub(crate) sequence: u64,
     pub(crate) reason: String,
     pub(crate) gist: String,
+    pub(crate) kind: Option<Discriminant<Reason>>,
     pub(crate) rests: bool,
     pub(crate) reason_since: Millis,
     pub(crate) backoff: Micros,
@@ -165,6 +169,7 @@ impl Agent {
             turns: 0,
             plan: VecDeque::new(),
             ground: Ground::default(),
+            request: None,
             board: Board::default(),
             talks: BTreeMap::new(),
             owed: Vec::new(),
@@ -184,6 +189,7 @@ impl Agent {
             sequence: 0,
             reason: String::new(),
             gist: String::new(),
+            kind: None,
             rests: false,
             reason_since: shown,
             backoff: 0,

@@ -65,12 +65,26 @@ impl World {
         let Some(agent) = self.nodes[me].agent.as_mut().filter(|_| moves) else {
             return false;
         };
-        if agent.view.wish.is_some() {
+        if agent.view.wish.is_some() || agent.request.is_some() {
             return false;
         }
-        agent.view.wish = Some(wish);
+        agent.request = Some(wish);
         self.stir_after(me, MS, crate::event::Stir::News);
         true
+    }
+
+    /// What was asked is taken up between two rounds.
+    pub(crate) fn take_request(&mut self, me: Id) {
+        self.settle_wish(me);
+        let Some(agent) = &mut self.nodes[me].agent else {
+            return;
+        };
+        if let Some(mut wish) = agent.request.take() {
+            // Why: the time it waited is not the primary's fault.
+            let (Wish::Switchover { asked, .. } | Wish::Failover { asked, .. }) = &mut wish;
+            *asked = agent.view.now;
+            agent.view.wish = Some(wish);
+        }
     }
 
     /// A wish whose asker has gone ends with it, unless it is under way.

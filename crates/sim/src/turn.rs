@@ -63,6 +63,7 @@ impl World {
 
     /// The top of the loop.
     pub(crate) fn begin_turn(&mut self, me: Id) {
+        self.take_request(me);
         self.refresh(me);
         let takes = self.look_takes(me);
         if let Some(agent) = &mut self.nodes[me].agent {
@@ -77,7 +78,16 @@ impl World {
         };
         match agent.doing {
             Doing::Waits(own) if own == wait => self.begin_turn(me),
-            Doing::Rests { wait: own, .. } if own == wait => self.begin_turn(me),
+            Doing::Rests {
+                wait: own, until, ..
+            } if own == wait => {
+                if self.now >= until {
+                    self.begin_turn(me);
+                } else {
+                    self.rest_on(me, wait, until);
+                    self.rests(me);
+                }
+            }
             Doing::Acts(ref work) if work.id == wait => {
                 let pace = self.nodes[me].clock.takes(PUBLISH_PACE);
                 self.stir_after(me, pace, Stir::Wake { wait });
@@ -97,17 +107,7 @@ impl World {
             Doing::Waits(_) => self.begin_turn(me),
             Doing::Looks => self.nodes[me].heard_more = true,
             Doing::Acts(_) => self.meanwhile(me),
-            Doing::Rests { rev, .. } => {
-                self.refresh(me);
-                self.publish(me);
-                let moved = self.nodes[me]
-                    .agent
-                    .as_ref()
-                    .is_some_and(|a| a.rev() != rev);
-                if moved || self.differs(me) {
-                    self.begin_turn(me);
-                }
-            }
+            Doing::Rests { .. } => self.rests(me),
         }
     }
 
@@ -168,11 +168,15 @@ impl World {
                 | Reason::Witness
                 | Reason::NotAMember
         );
+        let kind = Some(std::mem::discriminant(reason));
+        if agent.kind != kind {
+            agent.kind = kind;
+            agent.reason_since = agent.view.now;
+        }
         let said = reason.to_string();
         let gist: String = said.chars().filter(|c| !c.is_ascii_digit()).collect();
         if gist != agent.gist {
             agent.gist = gist;
-            agent.reason_since = agent.view.now;
             agent.reason.clone_from(&said);
             let actions: Vec<_> = actions.iter().map(brief).collect();
             self.tell_of(me, || {

@@ -6,7 +6,7 @@ use cluster::{Action, Intent, Outcome};
 use super::PUBLISH_PACE;
 use crate::agent::{Doing, Work};
 use crate::clock::{MS, Micros, SECOND};
-use crate::event::{Id, Stir};
+use crate::event::{Id, Life, Stir};
 use crate::mutation;
 use crate::world::World;
 
@@ -92,14 +92,35 @@ impl World {
             let (until, rev) = (self.now + agent.backoff, agent.rev());
             let wait = agent.next_turn();
             agent.doing = Doing::Rests { wait, until, rev };
-            let pause = agent.backoff;
-            self.stir_after(me, pause, Stir::Wake { wait });
+            self.rest_on(me, wait, until);
             return;
         }
         if !goes_on || agent.rev() != agent.ground.rev {
             self.begin_turn(me);
         } else {
             self.next_action(me);
+        }
+    }
+
+    /// A rest after a failure goes on until its end, and publishes meanwhile.
+    pub(super) fn rest_on(&mut self, me: Id, wait: Life, until: Micros) {
+        let pace = self.nodes[me].clock.takes(PUBLISH_PACE);
+        let pause = (until - self.now).min(pace);
+        self.stir_after(me, pause, Stir::Wake { wait });
+    }
+
+    /// Whatever makes another decision likely ends a rest.
+    pub(super) fn rests(&mut self, me: Id) {
+        self.refresh(me);
+        self.publish(me);
+        let Some(agent) = &self.nodes[me].agent else {
+            return;
+        };
+        let Doing::Rests { rev, .. } = agent.doing else {
+            return;
+        };
+        if agent.request.is_some() || agent.rev() != rev || self.differs(me) {
+            self.begin_turn(me);
         }
     }
 
