@@ -21,6 +21,7 @@ impl World {
         let count = self.data.len() as u64;
         let one = self.dice.below(count) as Id;
         match self.dice.below(10) {
+            0..5 if self.temper.accepts_loss && !self.serves() => self.order_failover(one, true),
             0..6 => {
                 let to = self.dice.percent(50).then(|| self.names[one].clone());
                 self.switchover(to);
@@ -35,6 +36,13 @@ impl World {
                 self.ask_ledger(asks, None, Wants::Paused(paused));
             }
         }
+    }
+
+    /// The primary of the ledger serves, as far as its agent knows.
+    fn serves(&self) -> bool {
+        let document = &self.register.document;
+        let agent = self.nodes[self.id_of(&document.primary)].agent.as_ref();
+        agent.is_some_and(|agent| agent.view.serving() == Some(document.epoch))
     }
 
     fn switchover(&mut self, to: Option<NodeName>) {

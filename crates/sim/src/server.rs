@@ -109,6 +109,8 @@ impl Server {
     pub(crate) fn recover(&mut self, drops: Option<usize>) {
         if let Some(drops) = drops {
             self.log.truncate(self.committed.saturating_sub(drops));
+            // What was purged goes no further than the log itself.
+            self.purged = self.purged.min(self.log.len());
         }
         self.committed = self.log.len();
         self.read_only = true;

@@ -26,6 +26,7 @@ pub(crate) struct Temper {
     pub(crate) kinds: Vec<Kind>,
     /// So many swaps of a hundred get no answer.
     pub(crate) unsaid: u64,
+    /// Its operator accepts a loss where the primary does not serve.
     pub(crate) accepts_loss: bool,
     /// How long faults happen.
     pub(crate) safety: Micros,
@@ -58,7 +59,7 @@ impl Temper {
             wishes: dice.of([4 * SECOND, 12 * SECOND, 60 * SECOND]),
             kinds,
             unsaid: dice.of([0, 0, 3, 15, 40]),
-            accepts_loss: dice.percent(8),
+            accepts_loss: dice.percent(25),
             safety: dice.between(15, 45) * SECOND,
             drift: dice.of([0, 300, 20_000, 100_000]),
         }
