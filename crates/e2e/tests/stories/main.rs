@@ -24,6 +24,7 @@ mod disk_full;
 mod disk_hung;
 mod errant;
 mod flooded;
+mod locks_freed;
 mod logs_purged;
 mod node_joins;
 mod node_killed;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cluster::NodeName;
+use cluster::{NodeName, View};
 use peer::{Handler, Incoming, JoinOffer, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,7 +42,7 @@ impl Reception {
     }
 
     /// A gateway's connection, to this node's server, for as long as this node is the primary of the
-    /// epoch it was opened in.
+    /// epoch it was opened in, and hears the gateway's node.
     async fn sql(&self, incoming: Incoming) {
         let header: Result<SqlHeader, _> = serde_json::from_value(incoming.header.clone());
         let Ok(SqlHeader { epoch }) = header else {
@@ -56,12 +56,11 @@ impl Reception {
             return;
         }
         let server = local(self.node.config.file.mariadb.port);
+        let from = incoming.from.parse().ok();
         let mut pictures = self.node.picture.subscribe();
         let is_over = pictures.wait_for(|picture| {
-            let document = picture
-                .as_ref()
-                .and_then(|picture| picture.view.document.as_ref());
-            document.is_some_and(|document| document.epoch != epoch)
+            let view = picture.as_ref().map(|picture| &picture.view);
+            view.is_some_and(|view| is_over(view, epoch, from.as_ref()))
         });
         tokio::select! {
             carried = peer::forward(incoming, server, CONNECT_LIMIT) => {
@@ -69,8 +68,7 @@ impl Reception {
                     tracing::debug!(%error, "a gateway's connection ended");
                 }
             }
-            // Why: a connection of an older epoch is never served, however it hangs on.
-            _ = is_over => {}
+            _ = is_over => tracing::debug!("a gateway's connection was ended"),
         }
     }
 
@@ -81,6 +79,15 @@ impl Reception {
             _ => incoming.refuse("this node has no data to give").await,
         }
     }
+}
+
+/// A connection that `from` opened in this epoch is served no longer. Of an older epoch: never, however it hangs
+/// on. Of a node that is silent for the suspicion time: its open transactions hold locks on which everybody
+/// else waits, for as long as the network takes to give the connection up.
+fn is_over(view: &View, epoch: u64, from: Option<&NodeName>) -> bool {
+    let now = view.document.as_ref().map(|document| document.epoch);
+    let silence = from.and_then(|from| view.age(from));
+    now.is_some_and(|now| now != epoch) || silence.is_some_and(|ms| ms >= view.timing.suspicion)
 }
 
 #[async_trait]
