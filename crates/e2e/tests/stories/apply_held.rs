@@ -7,7 +7,7 @@ use trial::Session;
 
 use crate::stage::{LIMIT, Stage};
 
-/// Locks of an administrator's session; gone with it.
+/// A replica's lock: an administrator's session. It stays until this is dropped.
 pub(crate) struct Held {
     node: String,
     session: Session,
@@ -17,8 +17,20 @@ pub(crate) struct Held {
 const POSITION: &str = "SELECT @@global.gtid_slave_pos";
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// From now on this replica applies none of the load's writes.
-pub(crate) async fn hold_apply(stage: &Stage, node: &str) -> Result<Held> {
+/// From now on no replica applies any of the load's writes; returns when they have acknowledged some.
+pub(crate) async fn hold_apply(stage: &Stage) -> Result<Vec<Held>> {
+    let mut held = Vec::new();
+    for replica in &stage.replicas {
+        held.push(hold_one(stage, replica).await?);
+    }
+    stage.flows(&stage.everyone()).await?;
+    for replica in &mut held {
+        replica.still_holds().await?;
+    }
+    Ok(held)
+}
+
+async fn hold_one(stage: &Stage, node: &str) -> Result<Held> {
     let mut session = stage.cluster.as_administrator(node).await?;
     // Why not LOCK TABLES: it and appliers that wait for each other's turn wait for one another for ever.
     let lock = "FLUSH TABLES WITH READ LOCK";
@@ -32,8 +44,8 @@ pub(crate) async fn hold_apply(stage: &Stage, node: &str) -> Result<Held> {
 }
 
 impl Held {
-    /// Makes sure that it has not applied anything since. The lock stays until this is dropped.
-    pub(crate) async fn still_holds(&mut self) -> Result<()> {
+    /// Makes sure that it has not applied anything since.
+    async fn still_holds(&mut self) -> Result<()> {
         let now = self.session.value(POSITION, ANSWER).await?;
         let now = now.context("a replica tells its position")?;
         ensure!(

@@ -4,24 +4,17 @@
 use anyhow::Result;
 use trial::{Fault, Holds};
 
-use crate::stage::{Measured, Shape, Stage, tell_on_disks};
+use crate::{
+    stage::{Measured, Shape, Stage, tell_on_disks},
+    struck,
+};
 
 async fn primary(stage: &Stage) -> Result<Measured> {
-    let done = stage.strike_primary(Fault::FailDisk)?;
-    stage.another_primary().await?;
-    stage.flows(&stage.replicas).await?;
-    stage.cluster.heal(&done)?;
-    Ok(Measured::new(done.at, stage.replicas.clone()))
+    struck::primary(stage, Fault::FailDisk).await
 }
 
 async fn replica(stage: &Stage) -> Result<Measured> {
-    let struck = &stage.replicas[0];
-    let others = stage.all_but(struck);
-    let done = stage.cluster.inject(struck, Fault::FailDisk)?;
-    stage.out_of_sync(struck).await?;
-    stage.flows(&others).await?;
-    stage.cluster.heal(&done)?;
-    Ok(Measured::new(done.at, others))
+    struck::replica(stage, Fault::FailDisk).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

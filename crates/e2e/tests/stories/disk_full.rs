@@ -4,26 +4,20 @@
 use anyhow::Result;
 use trial::{Fault, Holds};
 
-use crate::stage::{LIMIT, Measured, Shape, Stage, tell_on_disks};
+use crate::{
+    stage::{LIMIT, Measured, Shape, Stage, tell_on_disks},
+    struck,
+};
 
 async fn primary(stage: &Stage) -> Result<Measured> {
-    let done = stage.strike_primary(Fault::FillDisk)?;
-    stage.another_primary().await?;
-    stage.flows(&stage.replicas).await?;
-    stage.cluster.heal(&done)?;
-    Ok(Measured::new(done.at, stage.replicas.clone()))
+    struck::primary(stage, Fault::FillDisk).await
 }
 
 async fn replica(stage: &Stage) -> Result<Measured> {
-    let struck = &stage.replicas[0];
-    let others = stage.all_but(struck);
-    let done = stage.cluster.inject(struck, Fault::FillDisk)?;
-    stage.out_of_sync(struck).await?;
-    stage.flows(&others).await?;
-    stage.cluster.heal(&done)?;
+    let measured = struck::replica(stage, Fault::FillDisk).await?;
     // Why longer than usual: a server that found no room looks again after a minute.
     stage.cluster.wait_settled(LIMIT * 2).await?;
-    Ok(Measured::new(done.at, others))
+    Ok(measured)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,24 +5,17 @@
 use anyhow::Result;
 use trial::{Fault, Holds};
 
-use crate::stage::{Measured, Shape, Stage, tell_on_disks};
+use crate::{
+    stage::{Measured, Shape, Stage, tell_on_disks},
+    struck,
+};
 
 async fn primary(stage: &Stage) -> Result<Measured> {
-    let done = stage.strike_primary(Fault::HangDisk)?;
-    stage.another_primary().await?;
-    stage.flows(&stage.replicas).await?;
-    stage.cluster.heal(&done)?;
-    Ok(Measured::new(done.at, stage.replicas.clone()))
+    struck::primary(stage, Fault::HangDisk).await
 }
 
 async fn replica(stage: &Stage) -> Result<Measured> {
-    let struck = &stage.replicas[0];
-    let others = stage.all_but(struck);
-    let done = stage.cluster.inject(struck, Fault::HangDisk)?;
-    stage.out_of_sync(struck).await?;
-    stage.flows(&others).await?;
-    stage.cluster.heal(&done)?;
-    Ok(Measured::new(done.at, others))
+    struck::replica(stage, Fault::HangDisk).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

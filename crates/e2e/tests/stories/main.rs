@@ -40,6 +40,7 @@ mod server_terminated;
 mod settings_changed;
 mod stage;
 mod strong_account;
+mod struck;
 mod survivor_lost;
 mod switchover;
 mod switchover_interrupted;

@@ -10,6 +10,7 @@ use trial::{Fault, Holds, Injected, Status};
 use crate::{
     apply_held::hold_apply,
     stage::{LIMIT, Measured, Shape, Stage, tell_on_disks},
+    struck,
 };
 
 /// How long replicas without the primary are watched: several times any suspicion time.
@@ -24,29 +25,13 @@ enum Return {
 }
 
 async fn one_after_the_other(stage: &Stage) -> Result<Measured> {
-    let struck = &stage.replicas[0];
-    let others = stage.all_but(struck);
-    let replica = stage.cluster.inject(struck, Fault::LosePower)?;
-    stage.out_of_sync(struck).await?;
-    stage.flows(&others).await?;
-    stage.cluster.heal(&replica)?;
+    struck::replica(stage, Fault::LosePower).await?;
     stage.cluster.wait_settled(LIMIT).await?;
-    let primary = stage.strike_primary(Fault::LosePower)?;
-    stage.another_primary().await?;
-    stage.flows(&stage.replicas).await?;
-    stage.cluster.heal(&primary)?;
-    Ok(Measured::new(primary.at, stage.replicas.clone()))
+    struck::primary(stage, Fault::LosePower).await
 }
 
 async fn all_at_once(stage: &Stage, order: Return) -> Result<Measured> {
-    let mut held = Vec::new();
-    for replica in &stage.replicas {
-        held.push(hold_apply(stage, replica).await?);
-    }
-    stage.flows(&stage.everyone()).await?;
-    for replica in &mut held {
-        replica.still_holds().await?;
-    }
+    let held = hold_apply(stage).await?;
     let primary = stage.strike_primary(Fault::LosePower)?;
     let mut replicas = Vec::new();
     for name in &stage.replicas {

@@ -11,14 +11,7 @@ use crate::{
 };
 
 async fn play(stage: &Stage) -> Result<Measured> {
-    let mut held = Vec::new();
-    for replica in &stage.replicas {
-        held.push(hold_apply(stage, replica).await?);
-    }
-    stage.flows(&stage.everyone()).await?;
-    for replica in &mut held {
-        replica.still_holds().await?;
-    }
+    let held = hold_apply(stage).await?;
     let first = stage.strike_primary(Fault::KillNode)?;
     let mut lost = Vec::new();
     for replica in &stage.replicas {
