@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Action, Applying, Mode, NodeName, Outcome, Receiving, Source, StartAs, View};
+use cluster::{
+    Action, Applying, Document, Intent, Mode, NodeName, Outcome, Receiving, Source, StartAs, View,
+};
 use mariadb::{SemiSync, Server};
 use peer::tunnel::{Admissions, Hello, Mode as TunnelMode, Upstream, UpstreamTarget};
 
@@ -39,7 +41,7 @@ impl Actor {
     pub(crate) async fn perform(self, view: View, action: Action) -> Outcome {
         let outcome = match &action {
             Action::ReadLedger => self.read().await,
-            Action::Swap { next, .. } => Ok(self.scribe.swap(next).await),
+            Action::Swap { next, intent } => self.swap(next, *intent).await,
             Action::Admit {
                 node,
                 epoch,
@@ -92,6 +94,15 @@ impl Actor {
     async fn read(&self) -> Result<Outcome> {
         let document = self.scribe.read().await?.ok_or(Error::NotFounded)?;
         Ok(Outcome::Read(Box::new(document)))
+    }
+
+    async fn swap(&self, next: &Document, intent: Intent) -> Result<Outcome> {
+        // Why: what a primary sends that hears nothing arrives and lands all the same. Its replicas would be out of
+        // the set, and nobody could take over from one that does not know that it may go on alone.
+        if intent == Intent::Shrink {
+            self.scribe.hear().await?;
+        }
+        Ok(self.scribe.swap(next).await)
     }
 
     async fn with_server(&self, server: &Server, view: &View, action: &Action) -> Result<Outcome> {

@@ -38,6 +38,12 @@ impl Scribe {
             .transpose()
     }
 
+    /// The ledger is heard now; as patient as a swap.
+    pub(crate) async fn hear(&self) -> Result<()> {
+        self.register.read(SWAP_LIMIT).await?;
+        Ok(())
+    }
+
     pub(crate) async fn swap(&self, next: &Document) -> Outcome {
         let expected = (next.rev > 1).then(|| next.rev - 1);
         let record =
