@@ -212,18 +212,22 @@ impl Cluster {
             .await
     }
 
+    /// The data nodes that run.
+    fn running(&self) -> Vec<&str> {
+        let is_running = |node: &&Node| !node.witness && node.is_running();
+        self.nodes()
+            .iter()
+            .filter(is_running)
+            .map(Node::name)
+            .collect()
+    }
+
     /// Waits until every running data node is primary or replica and the cluster is protected.
     ///
     /// # Errors
     /// `Waited` with the last status seen.
     pub async fn wait_settled(&self, limit: Duration) -> Result<Duration> {
-        let running = |node: &&Node| !node.witness && node.is_running();
-        let names: Vec<&str> = self
-            .nodes()
-            .iter()
-            .filter(running)
-            .map(Node::name)
-            .collect();
+        let names = self.running();
         let is_serving = |status: &Status, name: &str| {
             status
                 .node(name)
@@ -242,6 +246,24 @@ impl Cluster {
             settled,
         )
         .await
+    }
+
+    /// The same, and every running data node is the primary or in sync with it.
+    ///
+    /// # Errors
+    /// It does not happen within the limit.
+    pub async fn wait_whole(&self, limit: Duration) -> Result<Duration> {
+        let settled = self.wait_settled(limit).await?;
+        let names = self.running();
+        let is_whole = |status: &Status| {
+            names.iter().all(|name| {
+                let is_in = status.in_sync.iter().any(|member| member == name);
+                is_in || status.primary.as_deref() == Some(name)
+            })
+        };
+        self.wait_until("every data node is in sync", limit, is_whole)
+            .await?;
+        Ok(settled)
     }
 
     /// A planned change of primary, confirmed beforehand.
@@ -278,13 +300,13 @@ impl Cluster {
             .collect()
     }
 
-    /// Waits until the cluster has healed, then holds every running data node's database against
+    /// Waits until the cluster has healed whole, then holds every running data node's database against
     /// the load's history. A node that does not come back as primary or replica is a violation.
     ///
     /// # Errors
     /// A database cannot be read.
     pub async fn judge(&self, history: &History, limits: Limits) -> Result<Verdict> {
-        let settled = self.wait_settled(limits.healed).await;
+        let settled = self.wait_whole(limits.healed).await;
         let mut databases: Vec<Database> = Vec::new();
         for node in self
             .nodes()

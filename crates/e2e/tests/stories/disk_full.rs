@@ -16,7 +16,7 @@ async fn primary(stage: &Stage) -> Result<Measured> {
 async fn replica(stage: &Stage) -> Result<Measured> {
     let measured = struck::replica(stage, Fault::FillDisk).await?;
     // Why longer than usual: a server that found no room looks again after a minute.
-    stage.cluster.wait_settled(LIMIT * 2).await?;
+    stage.cluster.wait_whole(LIMIT * 3).await?;
     Ok(measured)
 }
 

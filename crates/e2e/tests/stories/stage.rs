@@ -198,7 +198,7 @@ impl Stage {
             .context("after the story")?;
         let history = self.load.finish().await?;
         let limits = Limits {
-            healed: LIMIT,
+            healed: LIMIT * 2,
             ..Limits::default()
         };
         let verdict = self.cluster.judge(&history, limits).await?;
