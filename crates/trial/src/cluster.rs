@@ -121,7 +121,10 @@ impl Cluster {
             settings::of_witness(node.ports)
         } else {
             option("--database-dir", node.database_dir().display().to_string());
-            settings::of_data_node(node.sql_address(), &node.dir.join("sql.sock"), node.ports)
+            let socket = node.sql_socket();
+            let mut keys = settings::of_data_node(node.sql_address(), &socket, node.ports);
+            keys.extend(node.keys.iter().cloned());
+            keys
         };
         args.extend(keys.into_iter().flat_map(|key| ["--set".to_owned(), key]));
         args

@@ -44,6 +44,8 @@ pub struct Node {
     pub(crate) agent: Mutex<Option<Child>>,
     pub(crate) holds: Option<Holds>,
     pub(crate) disk: Mutex<Option<Disk>>,
+    /// Configuration keys beside those that every trial sets.
+    pub(crate) keys: Vec<String>,
 }
 
 impl Node {
@@ -101,6 +103,17 @@ impl Node {
             Some(ports) => SocketAddr::from((self.address, ports.sql)),
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 3306)),
         }
+    }
+
+    /// The Unix socket at which its SQL gateway listens.
+    pub fn sql_socket(&self) -> PathBuf {
+        self.dir.join("sql.sock")
+    }
+
+    /// Where its MariaDB server listens, seen from its own place: past the gateway.
+    pub fn server_address(&self) -> SocketAddr {
+        let port = self.ports.map_or(3307, |ports| ports.mariadb);
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 
     /// Where its agent listens for the others.
@@ -290,7 +303,8 @@ impl Node {
         self.agent_pid().is_some()
     }
 
-    pub(crate) fn agent_pid(&self) -> Option<i32> {
+    /// Its agent's process, while it runs.
+    pub fn agent_pid(&self) -> Option<i32> {
         let mut agent = self.agent();
         let child = agent.as_mut()?;
         match child.try_wait() {

@@ -23,7 +23,7 @@ impl Cluster {
     /// # Errors
     /// No such node; it lets nobody in.
     pub async fn at_gateway(&self, node: &str, account: &Account) -> Result<Session> {
-        let socket = self.node(node)?.dir().join("sql.sock");
+        let socket = self.node(node)?.sql_socket();
         Session::open(node, socket, account).await
     }
 

@@ -36,6 +36,7 @@ pub struct Builder {
     witness: bool,
     layout: Layout,
     disks: Option<(u64, Holds)>,
+    keys: Vec<String>,
 }
 
 impl Builder {
@@ -49,6 +50,7 @@ impl Builder {
             witness: true,
             layout: Layout::Loopback,
             disks: None,
+            keys: Vec::new(),
         }
     }
 
@@ -77,6 +79,13 @@ impl Builder {
     #[must_use]
     pub fn layout(mut self, layout: Layout) -> Self {
         self.layout = layout;
+        self
+    }
+
+    /// A configuration key more for each data node, as `gateway.max_connections=100`.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.keys.push(key.into());
         self
     }
 
@@ -158,6 +167,7 @@ impl Builder {
             agent: Mutex::new(None),
             holds: None,
             disk: Mutex::new(None),
+            keys: self.keys.clone(),
             dir,
         })
     }
