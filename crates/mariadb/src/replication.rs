@@ -15,6 +15,8 @@ use crate::status::{Apply, Receiving, Status};
 
 /// Longest single wait inside the server, so that a stopped apply is noticed.
 const SLICE: Duration = Duration::from_millis(500);
+/// ER_MASTER_INFO.
+const UNREADABLE_NOTES: u16 = 1201;
 
 impl Server {
     /// Runs statements in the session for acting.
@@ -116,13 +118,30 @@ impl Server {
             quote(&account.user),
             quote(&account.password),
         );
-        let hide = |error: Error| error.without(&account.password);
-        self.act("set the source of replication", &change, limit)
+        self.set_source(&change, limit)
             .await
-            .map_err(hide)?;
+            .map_err(|error| error.without(&account.password))?;
         let start = format!("{}; START SLAVE", replica_switch(semi_sync));
         self.act("start replication", &start, limit).await?;
         self.status(limit).await
+    }
+
+    /// Power that was lost while the server noted whom it follows, or where its relay log is, leaves notes that it
+    /// cannot read (10.11.19 writes them unsynced): it refuses every source until they are gone. Nothing is
+    /// lost with them, nor with the relay log they are about: a salvage has looked at it, and the position is in a table.
+    async fn set_source(&self, change: &str, limit: Duration) -> Result<()> {
+        let doing = "set the source of replication";
+        match self.act(doing, change, limit).await {
+            Err(Error::Sql {
+                code: UNREADABLE_NOTES,
+                ..
+            }) => {
+                self.act("forget the source of replication", "RESET SLAVE ALL", limit)
+                    .await?;
+                self.act(doing, change, limit).await
+            }
+            done => done,
+        }
     }
 
     /// Sets the id under which this server writes and replicates from now on. To be called before `follow`, with
