@@ -44,6 +44,8 @@ pub struct Keeper {
     reason: Option<Reason>,
     reason_since: u64,
     backoff: Duration,
+    /// The step that failed last, until it works or a whole round does.
+    failing: Option<String>,
     held_since: Option<u64>,
     last_serving: u64,
     told: Option<(cluster::Report, Option<u64>)>,
@@ -108,6 +110,7 @@ impl Keeper {
             reason: None,
             reason_since: clock.now(),
             backoff: Duration::ZERO,
+            failing: None,
             held_since: None,
             last_serving: clock.now(),
             told: None,

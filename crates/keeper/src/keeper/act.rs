@@ -48,6 +48,14 @@ impl Keeper {
                 return;
             }
         }
+        self.works_again();
+    }
+
+    /// What failed last works, or is no longer needed.
+    fn works_again(&mut self) {
+        self.backoff = Duration::ZERO;
+        self.extras.trouble = None;
+        self.failing = None;
     }
 
     fn ground(&self) -> Ground {
@@ -131,17 +139,20 @@ impl Keeper {
         if let Outcome::Failed(why) = outcome {
             let action = journal::name(action);
             if self.extras.trouble.as_ref() != Some(&why) {
-                tracing::warn!(action, "not done: {why}");
+                tracing::warn!(action = &*action, "not done: {why}");
             }
             self.extras.trouble = Some(why);
+            self.failing = Some(action);
             self.publish();
             return false;
         }
         if matches!(outcome, Outcome::Lost(_) | Outcome::Undecided) {
             return false;
         }
-        self.backoff = Duration::ZERO;
-        self.extras.trouble = None;
+        // Why not always: the step before the one that fails works each time, and must not hide that.
+        if self.failing.is_none() || self.failing == Some(journal::name(action)) {
+            self.works_again();
+        }
         !self.slot.has_ended()
     }
 
