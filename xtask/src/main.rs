@@ -32,6 +32,7 @@ usage: cargo xtask COMMAND
   stories [--all] [--long] [PART]  stories on real servers; all: in both layouts; long: the long variants too
   chaos [--seed N] [--minutes M]   random misfortunes, everything checked; `--help` for more
   bench failover [--times N]       the failover figures beside what is asked; `--help` for more
+  bench gateway [--rounds N]       the gateway's figures beside other proxies'; `--help` for more
   model [--deep | --only SIZE]     the model check with its figures; deep: up to some hours
   sim [--seed N] [--seeds K]       the simulator: the story of a seed, or the figures of many
   fix                              formatting, machine-applicable lints, generated documents

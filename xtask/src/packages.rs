@@ -26,6 +26,8 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "php-mysql",
     "python3-pymysql",
 ];
+/// For `cargo xtask bench gateway`, beside those for tests: a proxy to be held against, and what counts.
+pub(crate) const FOR_GATEWAY_FIGURES: &[&str] = &["haproxy", "strace", "valgrind"];
 /// For `cargo xtask demo`.
 pub(crate) const FOR_DEMO: &[&str] = &[
     "mariadb-server",

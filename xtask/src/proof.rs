@@ -1,4 +1,4 @@
-//! `cargo xtask chaos` and `cargo xtask bench failover`: build the program and `proof`, both for
+//! `cargo xtask chaos`, `cargo xtask bench failover` and `cargo xtask bench gateway`: build the program and `proof`, both for
 //! release (what people run, without debug assertions), and hand over to `proof`.
 
 use std::os::unix::process::CommandExt;
@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::{metadata, packages, process};
 
 const BUILD_LIMIT: Duration = Duration::from_mins(30);
-/// The page that shows the figures.
-const DOCUMENT: &str = "docs/reference/failover-figures.md";
+/// The pages that show the figures.
+const FAILOVER: &str = "docs/reference/failover-figures.md";
+const GATEWAY: &str = "docs/reference/gateway-figures.md";
 
 /// `cargo xtask chaos ARGS`.
 ///
@@ -22,20 +23,27 @@ pub(crate) fn chaos(arguments: &[String]) -> Result<()> {
     hand_over("chaos", arguments)
 }
 
-/// `cargo xtask bench failover ARGS`. The results go to `target/bench`, one file for each shape;
-/// with `--write` also into the page.
+/// `cargo xtask bench failover ARGS` and `cargo xtask bench gateway ARGS`. The results go to
+/// `target/bench`, one file for each shape of the cluster; with `--write` also into the page.
 ///
 /// # Errors
 /// The same, and when something else is to be measured.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let Some(("failover", rest)) = arguments
-        .split_first()
-        .map(|(what, rest)| (what.as_str(), rest))
-    else {
-        bail!("`cargo xtask bench` takes `failover`");
+    let split = arguments.split_first();
+    let split = split.map(|(what, rest)| (what.as_str(), rest));
+    let (what, rest, file, document) = match split {
+        Some(("failover", rest)) => {
+            let file = format!("bench/failover-{}.json", nodes(rest));
+            ("failover", rest, file, FAILOVER)
+        }
+        Some(("gateway", rest)) => {
+            packages::ensure(packages::FOR_GATEWAY_FIGURES)?;
+            build_alone()?;
+            ("gateway", rest, "bench/gateway.json".to_owned(), GATEWAY)
+        }
+        _ => bail!("`cargo xtask bench` takes `failover` or `gateway`"),
     };
     let target = PathBuf::from(metadata::read()?.target_dir);
-    let file = format!("bench/failover-{}.json", nodes(rest));
     let results = target.join(file).display().to_string();
     let mut all: Vec<String> = rest
         .iter()
@@ -49,10 +57,17 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     };
     add("--results", results);
     if rest.iter().any(|argument| argument == "--write") {
-        let page = process::root().join(DOCUMENT);
+        let page = process::root().join(document);
         add("--document", page.display().to_string());
     }
-    hand_over("failover", &all)
+    hand_over(what, &all)
+}
+
+/// The gateway without an agent, whose instructions are counted.
+fn build_alone() -> Result<()> {
+    let mut build = process::cargo(&["build", "--release", "--locked"]);
+    build.args(["--package", "sql-gateway", "--example", "alone"]);
+    process::run(&mut build, BUILD_LIMIT)
 }
 
 /// The number behind `--nodes`, as it was typed.

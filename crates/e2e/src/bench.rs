@@ -3,6 +3,7 @@
 //! `scene.rs` how, `figures.rs` what came out.
 
 mod figures;
+pub mod gateway;
 mod row;
 mod scene;
 

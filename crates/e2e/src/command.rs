@@ -1,5 +1,7 @@
 //! The command line of `proof`.
 
+mod gateway;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -10,6 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use e2e::{Ground, Stop, bench, chaos};
+use gateway::Gateway;
 use tempfile::TempDir;
 use trial::Layout;
 
@@ -35,6 +38,8 @@ enum Verb {
     Chaos(Chaos),
     /// The failover figures, measured
     Failover(Failover),
+    /// The gateway's figures, measured beside other proxies
+    Gateway(Gateway),
 }
 
 /// Where.
@@ -110,6 +115,7 @@ pub(crate) async fn main() -> ExitCode {
         match &line.verb {
             Verb::Chaos(wish) => run_chaos(wish, &stop).await,
             Verb::Failover(wish) => run_failover(wish, &stop).await,
+            Verb::Gateway(wish) => gateway::run(wish, &stop).await,
         }
     };
     tokio::select! {
@@ -224,6 +230,11 @@ impl Scratch {
 
 impl Place {
     fn ground(&self, prefix: &str) -> Result<(Ground, Scratch)> {
+        self.ground_below(None, prefix)
+    }
+
+    /// The same, its temporary directory below this one.
+    fn ground_below(&self, below: Option<&Path>, prefix: &str) -> Result<(Ground, Scratch)> {
         let beside = std::env::current_exe().ok();
         let beside = beside.and_then(|path| path.parent().map(Path::to_path_buf));
         let program = match &self.program {
@@ -233,7 +244,9 @@ impl Place {
         let (dir, scratch) = if let Some(dir) = &self.dir {
             (dir.clone(), None)
         } else {
-            let made = tempfile::Builder::new().prefix(prefix).tempdir();
+            let mut builder = tempfile::Builder::new();
+            let builder = builder.prefix(prefix);
+            let made = below.map_or_else(|| builder.tempdir(), |below| builder.tempdir_in(below));
             let made = made.context("make a temporary directory")?;
             (made.path().to_path_buf(), Some(made))
         };

@@ -68,6 +68,10 @@ const BANS: &[Ban] = &[
         except: &[
             ("crates/mariadb/", "starts the server and its tools"),
             ("crates/trial/", "starts clusters and breaks them"),
+            (
+                "crates/e2e/src/bench/gateway/",
+                "starts other proxies and the tools that measure them",
+            ),
             ("xtask/", "starts cargo and apt"),
         ],
         instead: "programs are started by `mariadb` and `trial`",

@@ -1,0 +1,217 @@
+//! The rounds: in each, every kind of work with every number of threads goes by every way once, one
+//! after the other, so that what the machine does meanwhile disturbs all alike.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+use super::{
+    cell::{Cell, Sample},
+    client::{At, Client, Who},
+    peer::Running,
+    sysbench::{self, Much, Ran},
+    usage::Spent,
+    workload::Workload,
+};
+use crate::{Say, Stop};
+
+/// What an idle part of a process spends, measured for so long.
+const QUIET: Duration = Duration::from_secs(4);
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) rounds: u32,
+    pub(super) seconds: u64,
+    pub(super) threads: Vec<u32>,
+    pub(super) workloads: Vec<Workload>,
+}
+
+/// A way, and what it spends in a second in which nobody asks.
+struct Way<'a> {
+    running: &'a Running,
+    idle: Spent,
+}
+
+/// Runs them all; progress is told cell by cell.
+pub(super) async fn run(
+    plan: &Plan,
+    ways: &[Running],
+    who: &Who,
+    stop: &Stop,
+    say: Say<'_>,
+) -> Result<Vec<Cell>> {
+    let ways = quiet(ways).await?;
+    let mut cells: Vec<Cell> = Vec::new();
+    for round in 0..plan.rounds {
+        for workload in &plan.workloads {
+            for threads in &plan.threads {
+                // Another way is first in each round.
+                for turn in 0..ways.len() {
+                    if stop.is_asked() {
+                        return Ok(cells);
+                    }
+                    let way = &ways[(turn + round as usize) % ways.len()];
+                    let sample = sample(way, *workload, *threads, plan.seconds, who).await;
+                    let sample = sample.unwrap_or_else(|error| Sample {
+                        failure: Some(format!("{error:#}")),
+                        ..Sample::default()
+                    });
+                    let key = (workload.key(), *threads, way.running.peer.key());
+                    say(&line(round, key, &sample));
+                    put(&mut cells, key, sample);
+                }
+            }
+        }
+    }
+    Ok(cells)
+}
+
+fn line(round: u32, (workload, threads, peer): (&str, u32, &str), sample: &Sample) -> String {
+    let head = format!("round {} {workload} {threads} threads, {peer}:", round + 1);
+    if let Some(failure) = &sample.failure {
+        return format!("{head} FAILED: {failure}");
+    }
+    let cost = sample
+        .cost_us()
+        .map_or_else(String::new, |us| format!("{us:.1} us a query, "));
+    let Sample { rate, p95_us, .. } = sample;
+    format!("{head} {cost}{rate:.0} queries a second, p95 {p95_us:.0} us")
+}
+
+fn put(cells: &mut Vec<Cell>, (workload, threads, peer): (&str, u32, &str), sample: Sample) {
+    let is_it = |cell: &&mut Cell| {
+        (cell.workload.as_str(), cell.threads, cell.peer.as_str()) == (workload, threads, peer)
+    };
+    if let Some(cell) = cells.iter_mut().find(is_it) {
+        cell.rounds.push(sample);
+        return;
+    }
+    cells.push(Cell {
+        workload: workload.to_owned(),
+        threads,
+        peer: peer.to_owned(),
+        rounds: vec![sample],
+    });
+}
+
+/// What each spends in a second when nobody asks; nothing for a gateway's own threads or a proxy, whose
+/// idle time is part of what they cost.
+async fn quiet(ways: &[Running]) -> Result<Vec<Way<'_>>> {
+    let spent = |running: &Running| match &running.part {
+        Some(part) if running.is_agent() && part.threads.is_empty() => part.spent(),
+        _ => Ok(Spent::default()),
+    };
+    let before: Vec<Spent> = ways.iter().map(spent).collect::<Result<_>>()?;
+    let start = Instant::now();
+    tokio::time::sleep(QUIET).await;
+    let took = start.elapsed().as_secs_f64();
+    let ways = ways.iter().zip(before);
+    ways.map(|(running, before)| {
+        let idle = spent(running)?.since(before).each(took);
+        Ok(Way { running, idle })
+    })
+    .collect()
+}
+
+async fn sample(
+    way: &Way<'_>,
+    workload: Workload,
+    threads: u32,
+    seconds: u64,
+    who: &Who,
+) -> Result<Sample> {
+    let running = way.running;
+    let spent = || {
+        running
+            .part
+            .as_ref()
+            .map(super::usage::Part::spent)
+            .transpose()
+    };
+    let (start, before) = (Instant::now(), spent()?);
+    let ran = if workload == Workload::Connect {
+        visits(&running.at, who, threads, seconds).await?
+    } else {
+        sysbench::run(workload, &running.at, who, threads, Much::Seconds(seconds)).await?
+    };
+    let took = start.elapsed().as_secs_f64();
+    anyhow::ensure!(ran.queries > 0, "not one query was answered");
+    let cost = match (before, spent()?) {
+        (Some(before), Some(after)) => {
+            let all = after.since(before);
+            let own = Spent {
+                user_us: (all.user_us - way.idle.user_us * took).max(0.0),
+                system_us: (all.system_us - way.idle.system_us * took).max(0.0),
+            };
+            Some(own.each(ran.queries as f64))
+        }
+        _ => None,
+    };
+    Ok(Sample {
+        queries: ran.queries,
+        rate: ran.queries as f64 / ran.seconds.max(0.001),
+        p50_us: ran.percentile(50.0) * 1_000.0,
+        p95_us: ran.percentile(95.0) * 1_000.0,
+        p99_us: ran.percentile(99.0) * 1_000.0,
+        user_us: cost.map(|cost| cost.user_us),
+        system_us: cost.map(|cost| cost.system_us),
+        errors: ran.errors,
+        failure: None,
+    })
+}
+
+/// So many clients that come, ask once and leave, over and over.
+async fn visits(at: &At, who: &Who, threads: u32, seconds: u64) -> Result<Ran> {
+    let (at, who) = (at.clone(), who.clone());
+    let length = Duration::from_secs(seconds);
+    tokio::task::spawn_blocking(move || {
+        let (start, broken) = (Instant::now(), AtomicBool::new(false));
+        let visitor = |number: u32| {
+            let (mut times, mut row) = (Vec::new(), u64::from(number) * 997);
+            while start.elapsed() < length && !broken.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                row = (row + 7_919) % 10_000;
+                if let Err(error) = visit(&at, &who, row + 1) {
+                    broken.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+                times.push(begin.elapsed().as_secs_f64() * 1_000.0);
+            }
+            Ok(times)
+        };
+        let mut all = thread::scope(|scope| {
+            let visitor = &visitor;
+            let come = |number| scope.spawn(move || visitor(number));
+            let visitors: Vec<_> = (0..threads).map(come).collect();
+            let mut all = Vec::new();
+            for visitor in visitors {
+                let times = visitor
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a visitor broke down"))?;
+                all.extend(times?);
+            }
+            Ok::<_, anyhow::Error>(all)
+        })?;
+        all.sort_unstable_by(f64::total_cmp);
+        Ok(Ran {
+            queries: all.len() as u64,
+            events: all.len() as u64,
+            errors: 0,
+            seconds: start.elapsed().as_secs_f64(),
+            times: all.into_iter().map(|time| (time, 1)).collect(),
+        })
+    })
+    .await?
+}
+
+fn visit(at: &At, who: &Who, row: u64) -> Result<()> {
+    let mut client = Client::connect(at, who)?;
+    let sql = format!("SELECT c FROM sbtest1 WHERE id={row}");
+    client.ask(sql.as_bytes()).context("ask")?;
+    client.leave()
+}

@@ -1,0 +1,119 @@
+//! What is measured against: a real cluster, sysbench's table in it, and an account for the clients.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use trial::{Builder, Cluster, Layout};
+
+use super::{
+    client::{At, Who},
+    sysbench,
+};
+use crate::{Ground, LIMIT};
+
+const USER: &str = "bench";
+/// For peers that look after the server with an account of their own.
+pub(super) const WATCHER: &str = "bench_watch";
+const PASSWORD: &str = "bench";
+const SCHEMA: &str = "bench";
+/// More than any measurement opens at once; the server's limit on open files may lower it.
+const CONNECTIONS: u32 = 12_000;
+/// How long one administrative statement may take.
+const STATEMENT: Duration = Duration::from_secs(20);
+
+/// The cluster, and how to reach it.
+pub(super) struct Site {
+    pub(super) cluster: Cluster,
+    /// The gateway that is measured is the one of this node, which holds the primary.
+    pub(super) primary: String,
+    /// Past the gateway.
+    pub(super) direct: At,
+    pub(super) server_port: u16,
+    pub(super) who: Who,
+    /// The account's password as the server keeps it.
+    pub(super) hash: String,
+    /// For everything that peers and tools write.
+    pub(super) dir: PathBuf,
+}
+
+impl Site {
+    /// Starts the cluster, makes the account and the table.
+    pub(super) async fn open(ground: &Ground) -> Result<Self> {
+        raise_file_limit()?;
+        let cluster = Builder::new(&ground.program, &ground.dir)
+            .data_nodes(ground.nodes)
+            .witness(ground.has_witness())
+            .layout(Layout::Loopback)
+            .key(format!("mariadb.options.max_connections={CONNECTIONS}"))
+            .key("mariadb.options.max_allowed_packet=64M")
+            .key(format!("gateway.max_connections={CONNECTIONS}"))
+            .start()
+            .await
+            .context("set a cluster up")?;
+        cluster.wait_settled(LIMIT).await?;
+        let primary = cluster.primary().await?;
+        let server = cluster.node(&primary)?.server_address();
+        let dir = ground.dir.join("peers");
+        std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        let mut site = Self {
+            primary,
+            direct: At::Tcp(server),
+            server_port: server.port(),
+            who: Who {
+                user: USER.to_owned(),
+                password: PASSWORD.to_owned(),
+                schema: SCHEMA.to_owned(),
+            },
+            hash: String::new(),
+            dir,
+            cluster,
+        };
+        site.fill().await?;
+        Ok(site)
+    }
+
+    async fn fill(&mut self) -> Result<()> {
+        let mut session = self.cluster.as_administrator(&self.primary).await?;
+        let mut statements = vec![format!("CREATE DATABASE {SCHEMA}")];
+        // Why two: clients of 127.0.0.1 count as `localhost` at a gateway, others do not.
+        for host in ["localhost", "%"] {
+            let name = format!("'{USER}'@'{host}'");
+            statements.push(format!("CREATE USER {name} IDENTIFIED BY '{PASSWORD}'"));
+            statements.push(format!("GRANT ALL ON {SCHEMA}.* TO {name}"));
+        }
+        let watcher = format!("'{WATCHER}'@'%'");
+        statements.push(format!("CREATE USER {watcher} IDENTIFIED BY '{PASSWORD}'"));
+        let rights = "SELECT, SHOW DATABASES, REPLICA MONITOR, BINLOG MONITOR, PROCESS";
+        statements.push(format!("GRANT {rights} ON *.* TO {watcher}"));
+        for statement in &statements {
+            session.execute(statement, STATEMENT).await?;
+        }
+        let hash = session
+            .value(&format!("SELECT PASSWORD('{PASSWORD}')"), STATEMENT)
+            .await?;
+        self.hash = hash.context("the server has no password hash")?;
+        sysbench::prepare(&self.direct, &self.who).await
+    }
+}
+
+/// As many open files as we may have: ten thousand clients are as many sockets here, and programs
+/// started from here inherit the limit.
+fn raise_file_limit() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).context("raise the limit on open files")
+}
+
+/// How many clients a proxy can have with two sockets for each of them, up to what is wanted.
+pub(super) fn most_clients(wanted: usize) -> usize {
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let room = usize::try_from(most)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1_000)
+        / 2;
+    wanted.min(room)
+}

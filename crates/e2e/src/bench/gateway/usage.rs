@@ -1,0 +1,152 @@
+//! What a process has cost so far, as `/proc` says: processor time and resident memory.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// `/proc` counts in hundredths of a second on every Linux there is.
+const TICK_US: f64 = 10_000.0;
+/// Threads whose names begin so do a gateway's work and nothing else.
+const OWN_THREADS: &str = "gateway";
+
+/// Processor time in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Spent {
+    pub(super) user_us: f64,
+    pub(super) system_us: f64,
+}
+
+impl Spent {
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            user_us: self.user_us - before.user_us,
+            system_us: self.system_us - before.system_us,
+        }
+    }
+
+    /// Shared out among so many.
+    pub(super) fn each(self, count: f64) -> Self {
+        Self {
+            user_us: self.user_us / count,
+            system_us: self.system_us / count,
+        }
+    }
+}
+
+/// The part of a process that is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) pid: i32,
+    /// Its threads of a gateway's own; empty: all of it.
+    pub(super) threads: Vec<i32>,
+}
+
+impl Part {
+    /// The gateway's own threads where there are such, else the whole process.
+    pub(super) fn of(pid: i32) -> Self {
+        let entries = fs::read_dir(format!("/proc/{pid}/task"));
+        let is_own = |thread: &i32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm"));
+            name.is_ok_and(|name| name.starts_with(OWN_THREADS))
+        };
+        let threads = entries.into_iter().flatten().flatten();
+        let threads = threads.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        Self {
+            pid,
+            threads: threads.filter(is_own).collect(),
+        }
+    }
+
+    /// What it has spent since it began.
+    pub(super) fn spent(&self) -> Result<Spent> {
+        let of = |path: String| {
+            let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+            spent_in(&text).with_context(|| format!("{path} is not as expected"))
+        };
+        let pid = self.pid;
+        if self.threads.is_empty() {
+            return of(format!("/proc/{pid}/stat"));
+        }
+        let mut all = Spent::default();
+        for thread in &self.threads {
+            let spent = of(format!("/proc/{pid}/task/{thread}/stat"))?;
+            all.user_us += spent.user_us;
+            all.system_us += spent.system_us;
+        }
+        Ok(all)
+    }
+}
+
+/// `utime` and `stime` of a line of `/proc/PID/stat`; the program's name may hold blanks and brackets.
+fn spent_in(stat: &str) -> Option<Spent> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut next = || Some(fields.next()?.parse::<f64>().ok()? * TICK_US);
+    Some(Spent {
+        user_us: next()?,
+        system_us: next()?,
+    })
+}
+
+/// Resident memory now, in KiB.
+pub(super) fn resident_kib(pid: i32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most resident memory since [`forget_peak`], in KiB.
+pub(super) fn peak_kib(pid: i32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The peak begins anew.
+pub(super) fn forget_peak(pid: i32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, "5").with_context(|| format!("write {path}"))
+}
+
+fn memory(pid: i32, key: &str) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    kib_in(&text, key).with_context(|| format!("{path} has no {key}"))
+}
+
+fn kib_in(status: &str, key: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// How many files and sockets it holds open.
+pub(super) fn open_files(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_when_the_name_has_brackets_then_user_and_system_are_found() {
+        let line = "7 (a) b (c) S 1 7 7 0 -1 0 10 0 0 0 123 45 0 0 20 0 1 0 99 0 0";
+        let spent = spent_in(line).unwrap();
+        assert_eq!((spent.user_us, spent.system_us), (1_230_000.0, 450_000.0));
+        assert_eq!(spent_in("nonsense"), None);
+        assert_eq!(spent_in("7 (a) S 1 7"), None);
+    }
+
+    #[test]
+    fn status_when_read_then_resident_and_peak_are_told_apart() {
+        let text = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
+        assert_eq!(kib_in(text, "VmRSS:"), Some(1_024));
+        assert_eq!(kib_in(text, "VmHWM:"), Some(2_048));
+        assert_eq!(kib_in("Name:\tx\n", "VmRSS:"), None);
+    }
+
+    #[test]
+    fn process_when_it_has_no_threads_of_a_gateway_then_all_of_it_counts() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let part = Part::of(own);
+        assert!(part.threads.is_empty());
+        let before = part.spent().unwrap();
+        assert!(part.spent().unwrap().since(before).user_us >= 0.0);
+        assert!(resident_kib(own).unwrap() > 0);
+    }
+}
