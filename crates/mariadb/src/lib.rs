@@ -22,6 +22,7 @@ mod grants;
 mod health;
 mod lifecycle;
 mod options;
+mod outcome;
 mod process;
 mod pulse;
 mod relay;

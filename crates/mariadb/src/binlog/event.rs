@@ -8,9 +8,9 @@ use std::path::Path;
 use crc32fast::Hasher;
 
 /// First bytes of each file.
-const MAGIC: [u8; 4] = [0xfe, b'b', b'i', b'n'];
-const HEADER_BYTES: usize = 19;
-const CHECKSUM_BYTES: usize = 4;
+pub(super) const MAGIC: [u8; 4] = [0xfe, b'b', b'i', b'n'];
+pub(super) const HEADER_BYTES: usize = 19;
+pub(super) const CHECKSUM_BYTES: usize = 4;
 /// Bytes of a body that are kept; names of tables and ends of transactions lie well within.
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Header flag of a file still open; the server clears it in place without a new checksum.
@@ -159,14 +159,14 @@ struct Body {
 }
 
 /// The byte before the checksum of a format description names the algorithm: 1 is CRC-32.
-fn describes_checksums(body: &[u8]) -> bool {
+pub(super) fn describes_checksums(body: &[u8]) -> bool {
     body.len()
         .checked_sub(CHECKSUM_BYTES + 1)
         .is_some_and(|at| body[at] == 1)
 }
 
 /// Reads until `buffer` is full or the file ends; says how many bytes came.
-fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read(&mut buffer[filled..]) {
@@ -179,7 +179,7 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-fn read_u32(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn read_u32(bytes: &[u8], at: usize) -> u32 {
     bytes
         .get(at..at + 4)
         .and_then(|b| b.try_into().ok())

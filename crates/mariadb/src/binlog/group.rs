@@ -8,8 +8,8 @@ use wire::gtid::Gtid;
 use super::event::{self, Event};
 
 /// Flags of a GTID event (MariaDB `Gtid_log_event`).
-const STANDALONE: u8 = 1;
-const TRANSACTIONAL: u8 = 4;
+pub(super) const STANDALONE: u8 = 1;
+pub(super) const TRANSACTIONAL: u8 = 4;
 const DDL: u8 = 32;
 const PREPARED_XA: u8 = 64;
 const COMPLETED_XA: u8 = 128;
@@ -179,7 +179,7 @@ fn note(contents: &mut Contents, event: &Event, standalone: bool) -> bool {
 }
 
 /// Text of a query event: 13 bytes, status variables, schema, NUL, statement.
-fn statement(body: &[u8]) -> Option<&[u8]> {
+pub(super) fn statement(body: &[u8]) -> Option<&[u8]> {
     let schema_bytes = usize::from(*body.get(8)?);
     let status_bytes = usize::from(u16::from_le_bytes(body.get(11..13)?.try_into().ok()?));
     body.get(13 + status_bytes + schema_bytes + 1..)

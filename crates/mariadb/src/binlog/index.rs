@@ -74,7 +74,7 @@ fn begins_at(path: &Path) -> Result<Option<Vec<Gtid>>> {
 }
 
 /// Body of a GTID list: a count (with flags above bit 28), then domain, server, sequence of each.
-fn listed(body: &[u8]) -> Option<Vec<Gtid>> {
+pub(super) fn listed(body: &[u8]) -> Option<Vec<Gtid>> {
     let count = u32::from_le_bytes(body.get(..4)?.try_into().ok()?) & 0x0fff_ffff;
     let entries = body.get(4..)?;
     if entries.len() < count as usize * 16 {

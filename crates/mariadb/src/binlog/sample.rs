@@ -27,8 +27,10 @@ impl Sample {
         let mut bytes = vec![0; 4];
         bytes.push(kind);
         bytes.extend(server.to_le_bytes());
-        bytes.extend((19 + body.len() as u32 + 4).to_le_bytes());
-        bytes.extend([0; 6]);
+        let size = 19 + body.len() as u32 + 4;
+        bytes.extend(size.to_le_bytes());
+        bytes.extend((self.0.len() as u32 + size).to_le_bytes());
+        bytes.extend([0; 2]);
         bytes.extend(body);
         let mut sum = Hasher::new();
         sum.update(&bytes);

@@ -52,6 +52,9 @@ pub(crate) const ENFORCED: &[Enforced] = &[
     fixed("log_slave_updates", "ON", "ON"),
     dynamic("binlog_format", "ROW", "ROW"),
     dynamic("binlog_row_image", "FULL", "FULL"),
+    // Why: the text beside the rows carries the mark by which a write in flight is found again.
+    dynamic("binlog_annotate_row_events", "ON", "ON"),
+    fixed("replicate_annotate_row_events", "ON", "ON"),
     dynamic("gtid_strict_mode", "ON", "ON"),
     dynamic("gtid_domain_id", "0", "0"),
     fixed("encrypt_binlog", "OFF", "OFF"),

@@ -18,6 +18,7 @@ mod health;
 mod kept;
 mod load;
 mod mount;
+mod outcome;
 mod notes;
 mod process;
 mod pulse;
