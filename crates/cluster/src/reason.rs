@@ -108,6 +108,7 @@ pub enum Reason {
         epoch: Epoch,
     },
     StartsAsReplica,
+    EndsHungServer,
     SetsRight,
     Deposed {
         epoch: Epoch,

@@ -12,6 +12,8 @@ pub struct Timing {
     pub shrink: Millis,
     /// How long a bad health must last before a primary's server is given up.
     pub ill: Millis,
+    /// How long a replica's server must have hung before it is ended, to be started again.
+    pub hung: Millis,
     /// How long a returning primary leaves the way open for a member to take over.
     pub grace: Millis,
     /// How long a replica may take to confirm when an empty set is grown by it.
@@ -40,6 +42,7 @@ impl Default for Timing {
             suspicion: 1_500,
             shrink: 1_000,
             ill: 500,
+            hung: 30_000,
             grace: 5_000,
             grow: 3_000,
             regrow: 1_000,

@@ -136,7 +136,7 @@ impl Arena {
         let load = self.load.take().context("there is no load to check")?;
         let history = load.finish().await?;
         let limits = Limits {
-            healed: LIMIT * 2,
+            healed: LIMIT * 3,
             ..Limits::default()
         };
         let verdict = self.cluster.judge(&history, limits).await?;

@@ -3,8 +3,8 @@
 use super::suspicion::{is_well, suspicion};
 use super::{Decision, deposed, failover};
 use crate::{
-    Action, Applying, ChangeKind, Containment, Document, Intent, Mark, Mode, NodeName, Reason,
-    Receiving, Running, Server, Source, StartAs, View, Wish, contained,
+    Action, Applying, ChangeKind, Containment, Document, Health, Intent, Mark, Mode, NodeName,
+    Reason, Receiving, Running, Server, Source, StartAs, View, Wish, contained,
 };
 
 pub(super) fn decide(view: &View, document: &Document) -> Decision {
@@ -99,6 +99,11 @@ fn running(view: &View, document: &Document, running: &Running) -> Decision {
                 epoch: document.epoch,
             },
         );
+    }
+    // Why so late: an overloaded one recovers. Why at all: MariaDB can wait for ever in its own shutdown (10.11.19, asked
+    // to end while eight threads applied a backlog).
+    if running.health == Health::Hung && view.server_age() >= view.timing.hung {
+        return Decision::one(Action::Kill, Reason::EndsHungServer);
     }
     if running.salvage {
         return salvage(view, document, running);

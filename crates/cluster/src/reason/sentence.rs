@@ -182,6 +182,9 @@ impl Reason {
                 write!(f, "begins to follow {node}, primary of epoch {epoch}")
             }
             R::StartsAsReplica => f.write_str("starts its server as a replica"),
+            R::EndsHungServer => {
+                f.write_str("its server has not answered for long: ends it, to start it again")
+            }
             R::SetsRight => f.write_str("sets right what somebody changed on its server by hand"),
             R::Deposed { epoch } => write!(
                 f,

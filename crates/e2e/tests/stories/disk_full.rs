@@ -15,8 +15,8 @@ async fn primary(stage: &Stage) -> Result<Measured> {
 
 async fn replica(stage: &Stage) -> Result<Measured> {
     let measured = struck::replica(stage, Fault::FillDisk).await?;
-    // Why longer than usual: a server that found no room looks again after a minute.
-    stage.cluster.wait_whole(LIMIT * 3).await?;
+    // Why longer than usual: a server that found no room looks again after a minute, and then there is much to apply.
+    stage.cluster.wait_whole(LIMIT * 5).await?;
     Ok(measured)
 }
 

@@ -86,7 +86,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    async fn set(shape: Shape, disks: Option<Holds>, dir: &Path) -> Result<Self> {
+    async fn set(
+        shape: Shape,
+        (disks, key): (Option<Holds>, Option<&str>),
+        dir: &Path,
+    ) -> Result<Self> {
         let (data_nodes, spare, witness) = match shape {
             Shape::TwoAndWitness => (2, 0, true),
             Shape::TwoWitnessAndSpare => (2, 1, true),
@@ -97,6 +101,9 @@ impl Stage {
             .spare_nodes(spare);
         if let Some(holds) = disks {
             builder = builder.disks(DISK_MIB, holds);
+        }
+        if let Some(key) = key {
+            builder = builder.key(key);
         }
         let cluster = builder.witness(witness).layout(layout()).start().await?;
         cluster.wait_settled(LIMIT).await?;
@@ -198,7 +205,7 @@ impl Stage {
             .context("after the story")?;
         let history = self.load.finish().await?;
         let limits = Limits {
-            healed: LIMIT * 2,
+            healed: LIMIT * 3,
             ..Limits::default()
         };
         let verdict = self.cluster.judge(&history, limits).await?;
@@ -236,7 +243,17 @@ pub(crate) async fn tell(
     shape: Shape,
     play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
 ) {
-    tell_of(name, shape, None, play).await;
+    tell_of(name, shape, (None, None), play).await;
+}
+
+/// The same with one configuration key set on each data node.
+pub(crate) async fn tell_with(
+    name: &str,
+    shape: Shape,
+    key: &str,
+    play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
+) {
+    tell_of(name, shape, (None, Some(key)), play).await;
 }
 
 /// The same where each data node has a small disk of its own, which needs root: without it says so.
@@ -247,7 +264,7 @@ pub(crate) async fn tell_on_disks(
     play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
 ) {
     if has_cables() {
-        tell_of(name, shape, Some(holds), play).await;
+        tell_of(name, shape, (Some(holds), None), play).await;
     } else {
         println!("story {name}: skipped, mounting small disks needs root");
     }
@@ -256,7 +273,7 @@ pub(crate) async fn tell_on_disks(
 async fn tell_of(
     name: &str,
     shape: Shape,
-    disks: Option<Holds>,
+    (disks, key): (Option<Holds>, Option<&str>),
     play: impl AsyncFnOnce(&Stage) -> Result<Measured>,
 ) {
     let _alone = ALONE.lock().await;
@@ -264,7 +281,7 @@ async fn tell_of(
     let made = tempfile::Builder::new().prefix("story-").tempdir();
     let dir = made.unwrap_or_else(|error| panic!("story {name}: make a directory: {error}"));
     let told = async {
-        let stage = Stage::set(shape, disks, dir.path()).await?;
+        let stage = Stage::set(shape, (disks, key), dir.path()).await?;
         let measured = play(&stage).await?;
         stage.close(measured).await
     }

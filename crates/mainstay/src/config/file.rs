@@ -79,6 +79,8 @@ section! {
         shrink: Span = Span::from_millis(core().shrink), Span;
         /// How long a bad health must last before a primary's server is given up.
         ill: Span = Span::from_millis(core().ill), Span;
+        /// How long a replica's server must have hung before it is ended, to be started again.
+        hung: Span = Span::from_millis(core().hung), Span;
         /// How long a returning primary leaves the way open for a replica to take over.
         grace: Span = Span::from_millis(core().grace), Span;
         /// How long a replica may take to confirm when it is taken into an empty in-sync set.

@@ -198,6 +198,7 @@ impl Config {
             suspicion: typed.suspicion.millis(),
             shrink: typed.shrink.millis(),
             ill: typed.ill.millis(),
+            hung: typed.hung.millis(),
             grace: typed.grace.millis(),
             grow: typed.grow.millis(),
             regrow: typed.regrow.millis(),

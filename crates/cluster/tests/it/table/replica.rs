@@ -251,6 +251,20 @@ fn a_woken_member_is_fenced_until_the_ledger_has_moved() {
 }
 
 #[test]
+fn a_server_that_hangs_for_long_is_ended() {
+    let mut view = replica();
+    own(&mut view).health = cluster::Health::Hung;
+    view.server_since = NOW - 30_000;
+    check(&view, &[Action::Kill], &Reason::EndsHungServer);
+    // Not one that an overload or a frozen disk keeps from answering.
+    view.server_since = NOW - 29_000;
+    assert!(!cluster::decide(&view).actions.contains(&Action::Kill));
+    view.server_since = NOW - 30_000;
+    own(&mut view).health = cluster::Health::DiskHung;
+    assert!(!cluster::decide(&view).actions.contains(&Action::Kill));
+}
+
+#[test]
 fn a_member_suspects_and_promises() {
     let promise = [Action::StopReceiving { promise: Some(10) }];
     let suspects = |suspicion| Reason::Suspects {
