@@ -1,12 +1,13 @@
 //! Bytes to values and back: MySQL packets, what a statement is, and GTIDs. Pure: no IO, no clock, no async.
 
+pub mod catalog;
 pub mod codec;
 pub mod command;
 pub mod flags;
-mod functions;
 pub mod greeting;
 pub mod gtid;
 pub mod kill;
+mod lexeme;
 pub mod login;
 pub mod native;
 pub mod outcome;
@@ -16,4 +17,6 @@ pub mod reply;
 mod scanner;
 pub mod statement;
 pub mod tag;
+mod verdict;
 pub mod walk;
+mod words;

@@ -1,95 +1,294 @@
-//! The one pass over a statement's words: comments and strings are stepped over, words leave marks.
+//! The one pass over a statement's words: comments and strings are stepped over, words leave marks, and the first thing
+//! that ties the statement to the primary is kept. `lexeme.rs` finds ends, `words.rs` knows words;
+//! `opening.rs` the first words, `quote.rs`, `number.rs` and `variable.rs`
+//! what begins with a quote, a digit or an `@`.
+//!
+//! Whatever a server may read in another way than this is marked as such, rather than followed: nothing here asks for
+//! a version, a character set or a `sql_mode` beyond backslashes.
 
-use crate::functions;
-use crate::statement::{Kind, Marks, Statement};
+mod number;
+mod opening;
+mod quote;
+mod variable;
+
+use crate::catalog::Names;
+use crate::lexeme::{self, Class};
+use crate::statement::{Kind, Marks, Reason, Statement, Verdict};
+use crate::words::{self, Bare, Call, Packed};
+
+/// What stood before, as far as a parenthesis or a dot after it matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing that does.
+    Other,
+    /// A name or a word, with what a call of it means.
+    Word(Call),
+    /// A dot after a name.
+    Dot,
+}
+
+/// What a word said that the next token confirms or takes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    /// Not a plain read unless a parenthesis follows.
+    UnlessCalled(Reason),
+    /// Tables of each server's own if a dot follows.
+    IfDot,
+}
+
+/// How far a SHOW is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Show {
+    /// It is none, or its words say no more.
+    No,
+    /// SHOW, SHOW FULL.
+    Begun,
+    /// SHOW COUNT.
+    Counts,
+    /// SHOW WARNINGS, SHOW COUNT(*) ERRORS.
+    LooksBack,
+}
 
 /// Where it stands in the text, and what it has seen.
 pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     backslash: bool,
+    names: Option<Names<'a>>,
     words: u32,
     kind: Kind,
     marks: Marks,
+    before: Before,
+    pending: Pending,
+    /// Hash of the last name, and of the one before the last dot.
+    name: u64,
+    qualifier: u64,
+    digest: u64,
+    reason: Option<Reason>,
+    reason_at: usize,
+    /// Why a statement of its kind runs on the primary.
+    of_kind: Option<Reason>,
     ended: bool,
     load: bool,
     flush: bool,
+    show: Show,
+    describe: bool,
+    executable: bool,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn of(text: &'a [u8], backslash: bool) -> Self {
+    pub(crate) fn of(text: &'a [u8], backslash: bool, names: Option<Names<'a>>) -> Self {
         Self {
             text,
             at: 0,
             backslash,
+            names,
             words: 0,
             kind: Kind::Other,
             marks: Marks(0),
+            before: Before::Other,
+            pending: Pending::Nothing,
+            name: 0,
+            qualifier: 0,
+            digest: 0,
+            reason: None,
+            reason_at: 0,
+            of_kind: Some(Reason::Unknown),
             ended: false,
             load: false,
             flush: false,
+            show: Show::No,
+            describe: false,
+            executable: false,
         }
     }
 
     /// The whole text once.
     pub(crate) fn run(mut self) -> Statement {
         while let Some(&byte) = self.text.get(self.at) {
-            match byte {
-                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
-                b'\'' | b'"' | b'`' => self.quoted(byte),
-                b'#' => self.line(),
-                b'-' if self.is_dash_comment() => self.line(),
-                b'/' if self.next_is(b'*') => self.comment(),
-                b'*' if self.next_is(b'/') => self.at += 2,
-                b';' => {
-                    self.ended = true;
-                    self.at += 1;
+            match Class::of(byte) {
+                Class::Space => self.at += 1,
+                Class::Word => self.word(),
+                Class::Digit => self.number(),
+                Class::String => self.string(byte),
+                Class::Name => self.quoted_name(),
+                Class::Hash => self.line(),
+                Class::Dash => self.dash(),
+                Class::Slash if self.next_is(b'*') => self.comment(),
+                Class::Star if self.next_is(b'/') => {
+                    self.executable = false;
+                    self.at += 2;
                 }
-                _ => {
-                    // Why: anything after a semicolon that is no comment is another statement.
-                    if self.ended {
-                        self.marks.add(Marks::MULTI);
-                    }
-                    self.symbol(byte);
+                Class::Plain | Class::Slash | Class::Star => self.token(),
+                Class::Semicolon => self.semicolon(),
+                Class::Parenthesis => self.parenthesis(),
+                Class::Dot => self.dot(),
+                Class::At => self.variable(),
+                Class::Colon => self.colon(),
+                Class::High => {
+                    // Why: a letter, a space or half a character, as the character set has it.
+                    self.token();
+                    self.tie(Reason::Quoting);
                 }
             }
         }
+        self.settle();
+        self.statement()
+    }
+
+    fn statement(self) -> Statement {
+        let is_read = matches!(self.kind, Kind::Select | Kind::Show);
+        let place = if self.marks.has(Marks::MULTI) {
+            Verdict::Primary(Reason::Several)
+        } else if let Some(reason) = self.of_kind.filter(|_| !self.looks_back_only()) {
+            Verdict::Primary(reason)
+        } else if let Some(reason) = self.reason {
+            Verdict::Primary(reason)
+        } else if self.marks.has(Marks::NOT_PLAIN) || !is_read {
+            Verdict::Primary(Reason::Unknown)
+        } else if self.marks.has(Marks::LOOKS_BACK) {
+            Verdict::Follows
+        } else {
+            Verdict::Anywhere
+        };
         Statement {
             kind: self.kind,
             marks: self.marks,
+            place,
+            because_at: u32::try_from(self.reason_at).unwrap_or(u32::MAX),
+            digest: self.digest,
         }
     }
 
-    fn symbol(&mut self, byte: u8) {
-        match byte {
-            b'@' => self.variable(),
-            b':' if self.next_is(b'=') => {
-                self.at += 2;
-                self.marks.add(Marks::SETS_USER_VARIABLE);
-            }
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80.. => self.word(),
-            b'0'..=b'9' => {
-                self.take_word();
-            }
-            _ => self.at += 1,
-        }
+    /// SHOW WARNINGS and the like: no kind of their own, but nothing else either.
+    fn looks_back_only(&self) -> bool {
+        self.show == Show::LooksBack
     }
 
     fn next_is(&self, byte: u8) -> bool {
         self.text.get(self.at + 1) == Some(&byte)
     }
 
-    fn is_dash_comment(&self) -> bool {
-        self.next_is(b'-')
-            && self
-                .text
-                .get(self.at + 2)
-                .is_none_or(u8::is_ascii_whitespace)
+    /// It must run on the primary; the first reason is kept.
+    #[cold]
+    fn tie(&mut self, reason: Reason) {
+        if self.reason.is_none() {
+            self.reason = Some(reason);
+            self.reason_at = self.at;
+        }
+    }
+
+    /// Something stands here that is neither space nor comment.
+    #[inline]
+    fn begins(&mut self) {
+        // Why: anything after a semicolon that is no comment is another statement.
+        if self.ended {
+            self.marks.add(Marks::MULTI);
+        }
+        if self.pending != Pending::Nothing {
+            self.settle();
+        }
+    }
+
+    /// A token came that takes nothing back.
+    fn settle(&mut self) {
+        if let Pending::UnlessCalled(reason) =
+            std::mem::replace(&mut self.pending, Pending::Nothing)
+        {
+            self.marks.add(Marks::NOT_PLAIN);
+            self.tie(reason);
+        }
+    }
+
+    /// One byte that means nothing here.
+    fn token(&mut self) {
+        self.begins();
+        self.before = Before::Other;
+        self.at += 1;
+    }
+
+    fn semicolon(&mut self) {
+        self.settle();
+        self.before = Before::Other;
+        self.ended = true;
+        self.at += 1;
+    }
+
+    fn parenthesis(&mut self) {
+        self.pending = Pending::Nothing;
+        self.begins();
+        if let Before::Word(call) = self.before {
+            match call {
+                Call::Pure | Call::LooksBack => {}
+                Call::Here(reason) => self.tie(reason),
+                Call::Special(reason) => self.unknown_function(reason),
+                Call::Unknown => self.unknown_function(Reason::UnknownFunction),
+            }
+        }
+        self.before = Before::Other;
+        self.at += 1;
+    }
+
+    #[cold]
+    fn unknown_function(&mut self, reason: Reason) {
+        self.marks.add(Marks::UNKNOWN_FUNCTION);
+        self.tie(reason);
+    }
+
+    fn dot(&mut self) {
+        if self.pending == Pending::IfDot {
+            self.pending = Pending::Nothing;
+            self.tie(Reason::OwnTables);
+        }
+        self.begins();
+        // Why: right behind a name the dot belongs to it; after a space digits make it a number.
+        let behind = self.at.checked_sub(1).map(|at| Class::of(self.text[at]));
+        let glued = matches!(
+            behind,
+            Some(Class::Word | Class::Digit | Class::Name | Class::String)
+        );
+        self.at += 1;
+        let digit = self.text.get(self.at).is_some_and(u8::is_ascii_digit);
+        if matches!(self.before, Before::Word(_)) && (glued || !digit) {
+            self.qualifier = self.name;
+            self.before = Before::Dot;
+        } else if digit {
+            self.fraction();
+        } else {
+            self.before = Before::Other;
+        }
+    }
+
+    fn colon(&mut self) {
+        self.begins();
+        self.before = Before::Other;
+        self.at += 1;
+        if self.text.get(self.at) == Some(&b'=') {
+            self.at += 1;
+            self.marks.add(Marks::SETS_USER_VARIABLE);
+            self.tie(Reason::UserVariable);
+        }
     }
 
     fn line(&mut self) {
-        while self.text.get(self.at).is_some_and(|byte| *byte != b'\n') {
-            self.at += 1;
+        let rest = &self.text[self.at..];
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        self.at = end.map_or(self.text.len(), |end| self.at + end);
+    }
+
+    fn dash(&mut self) {
+        if !self.next_is(b'-') {
+            return self.token();
+        }
+        match self.text.get(self.at + 2) {
+            None | Some(0..=b' ' | 0x7f) => self.line(),
+            Some(0x80..) => {
+                // Why: a space in some character sets.
+                self.token();
+                self.tie(Reason::Quoting);
+            }
+            Some(_) => self.token(),
         }
     }
 
@@ -101,8 +300,13 @@ impl<'a> Scanner<'a> {
             [b'M', b'!', ..] => 2,
             _ => 0,
         };
+        if self.executable {
+            self.marks.add(Marks::NOT_PLAIN);
+        }
         if mark > 0 {
-            // Why: the server runs what stands in such a comment.
+            // Why: the server runs what stands in such a comment, or not, as its version is.
+            self.tie(Reason::ExecutableComment);
+            self.executable = true;
             self.at += mark;
             while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
                 self.at += 1;
@@ -110,150 +314,78 @@ impl<'a> Scanner<'a> {
             return;
         }
         let end = rest.windows(2).position(|pair| pair == b"*/");
+        if end.is_none() {
+            self.tie(Reason::Quoting);
+        }
         self.at = end.map_or(self.text.len(), |end| self.at + end + 2);
     }
 
-    fn quoted(&mut self, quote: u8) {
-        if self.ended {
-            self.marks.add(Marks::MULTI);
-        }
-        self.at += 1;
-        while let Some(&byte) = self.text.get(self.at) {
-            self.at += 1;
-            if byte == b'\\' && self.backslash && quote != b'`' {
-                self.at = self.text.len().min(self.at + 1);
-            } else if byte == quote {
-                if self.text.get(self.at) == Some(&quote) {
-                    self.at += 1;
-                } else {
-                    break;
-                }
+    /// A name: is it one of those that the database says are more than plain tables?
+    #[inline]
+    fn looked_up(&mut self, hash: u64) {
+        if let Some(names) = &self.names {
+            let qualifier = (self.before == Before::Dot).then_some(self.qualifier);
+            if let Some(reason) = names.reason(hash, qualifier) {
+                self.tie(reason);
             }
         }
-        if quote != b'\'' && self.followed_by_parenthesis() {
-            self.marks.add(Marks::UNKNOWN_FUNCTION);
-        }
-    }
-
-    fn variable(&mut self) {
-        self.at += 1;
-        if self.text.get(self.at) == Some(&b'@') {
-            self.at += 1;
-            self.take_word();
-            return;
-        }
-        // Why: `user`@`host` in GRANT is no variable, and the mark does no harm there.
-        self.marks.add(Marks::USER_VARIABLE);
-        if !matches!(
-            self.kind,
-            Kind::Select | Kind::Show | Kind::Change | Kind::Definition
-        ) {
-            self.marks.add(Marks::SETS_USER_VARIABLE);
-        }
-        if self.marks.has(Marks::NOT_PLAIN) && self.kind == Kind::Select {
-            self.marks.add(Marks::SETS_USER_VARIABLE);
-        }
-        self.take_word();
-    }
-
-    fn take_word(&mut self) -> &'a [u8] {
-        let start = self.at;
-        while self.text.get(self.at).is_some_and(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
-        }) {
-            self.at += 1;
-        }
-        &self.text[start..self.at]
-    }
-
-    fn followed_by_parenthesis(&self) -> bool {
-        let rest = &self.text[self.at..];
-        rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(')
+        self.name = hash;
+        self.digest = (self.digest.rotate_left(5) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     fn word(&mut self) {
-        let after_dot = self.at > 0 && self.text[self.at - 1] == b'.';
-        let word = self.take_word();
-        let mut lower = [0; 24];
-        let Some(lower) = lower.get_mut(..word.len()) else {
-            self.words += 1;
-            if self.followed_by_parenthesis() {
-                self.marks.add(Marks::UNKNOWN_FUNCTION);
-            }
-            return;
-        };
-        lower.copy_from_slice(word);
-        lower.make_ascii_lowercase();
-        if self.words == 0 {
-            self.first(lower);
-        } else if self.words == 1 && !after_dot {
-            self.second(lower);
+        self.begins();
+        let start = self.at;
+        let (end, high) = lexeme::word(self.text, start);
+        if high {
+            self.tie(Reason::Quoting);
+        }
+        let after_dot = self.before == Before::Dot;
+        let packed = Packed::of(self.text, start, end);
+        let hash = packed.map_or_else(|| words::hash(&self.text[start..end]), Packed::hash);
+        self.looked_up(hash);
+        if self.words < 3 {
+            self.early(&self.text[start..end], after_dot);
         }
         self.words += 1;
-        if !after_dot {
-            self.later(lower);
-        }
-        if self.followed_by_parenthesis() && (after_dot || !functions::is_harmless(lower)) {
-            self.marks.add(Marks::UNKNOWN_FUNCTION);
-        }
-    }
-
-    fn first(&mut self, word: &[u8]) {
-        self.kind = match word {
-            b"select" | b"with" | b"values" | b"table" => Kind::Select,
-            b"show" | b"describe" | b"desc" | b"explain" => Kind::Show,
-            b"insert" | b"update" | b"delete" | b"replace" | b"load" => Kind::Change,
-            b"create" | b"alter" | b"drop" | b"truncate" | b"rename" | b"grant" | b"revoke" => {
-                Kind::Definition
+        let mut call = Call::Unknown;
+        if let Some(word) = packed.and_then(words::find) {
+            if !after_dot {
+                call = word.call;
             }
-            b"begin" | b"start" => Kind::Begin,
-            b"commit" => Kind::Commit,
-            b"rollback" => Kind::Rollback,
-            b"set" => Kind::Set,
-            b"use" => Kind::Use,
-            b"kill" => Kind::Kill,
-            b"unlock" => Kind::Unlock,
-            _ => Kind::Other,
-        };
-        match word {
-            b"prepare" | b"handler" | b"execute" => self.marks.add(Marks::SESSION_OBJECT),
-            b"lock" | b"backup" => self.marks.add(Marks::TABLE_LOCK),
-            b"load" => self.load = true,
-            b"flush" => self.flush = true,
-            b"drop" => self.marks.add(Marks::DROP),
-            _ => {}
+            if word.bare != Bare::Nothing && (!after_dot || word.bare == Bare::Sequence) {
+                self.bare(word.bare);
+            }
         }
+        self.before = Before::Word(call);
+        self.at = end;
     }
 
-    fn second(&mut self, word: &[u8]) {
-        self.kind = match (self.kind, word) {
-            (Kind::Set, b"names") => Kind::SetNames,
-            (Kind::Set, b"statement") => Kind::SetStatement,
-            (Kind::Set, b"transaction") => Kind::SetTransaction,
-            (Kind::Set, b"role") => Kind::SetRole,
-            (Kind::Begin, b"not") => Kind::Other,
-            // Why: START SLAVE and the like are no transactions.
-            (Kind::Begin, word) if word != b"work" && word != b"transaction" => Kind::Other,
-            (kind, _) => kind,
-        };
-    }
-
-    fn later(&mut self, word: &[u8]) {
-        let mark = match word {
-            b"into" | b"share" | b"next" | b"previous" | b"procedure" | b"outfile"
-            | b"dumpfile" | b"analyze" => Marks::NOT_PLAIN,
-            b"update" | b"insert" | b"delete" | b"replace" | b"returning"
-                if !self.followed_by_parenthesis() =>
-            {
+    /// A word that means something wherever it stands.
+    fn bare(&mut self, bare: Bare) {
+        let mark = match bare {
+            Bare::NotPlain(reason) => {
+                self.tie(reason);
                 Marks::NOT_PLAIN
             }
-            b"temporary" => Marks::TEMPORARY,
-            b"lock" | b"export" if self.flush => Marks::TABLE_LOCK,
-            b"get_lock" => Marks::NAMED_LOCK,
-            b"found_rows" | b"row_count" => Marks::LOOKS_BACK,
-            b"warnings" | b"errors" | b"diagnostics" if self.words <= 2 => Marks::LOOKS_BACK,
-            b"collate" => Marks::COLLATE,
-            _ => return,
+            Bare::NotPlainUnlessCalled(reason) => {
+                self.pending = Pending::UnlessCalled(reason);
+                return;
+            }
+            Bare::OwnSchema => return self.tie(Reason::OwnTables),
+            Bare::OwnSchemaBeforeDot => {
+                self.pending = Pending::IfDot;
+                return;
+            }
+            Bare::Sequence => return self.tie(Reason::Sequence),
+            Bare::GetLock => Marks::NAMED_LOCK,
+            Bare::FoundRows => Marks(Marks::LOOKS_BACK.0 | Marks::FOUND_ROWS.0),
+            Bare::RowCount => Marks::LOOKS_BACK,
+            Bare::Diagnostics if self.kind == Kind::Other && self.words <= 3 => Marks::LOOKS_BACK,
+            Bare::Temporary => Marks::TEMPORARY,
+            Bare::Lock if self.flush => Marks::TABLE_LOCK,
+            Bare::Collate => Marks::COLLATE,
+            Bare::Nothing | Bare::Diagnostics | Bare::Lock => return,
         };
         self.marks.add(mark);
     }

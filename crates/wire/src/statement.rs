@@ -1,7 +1,9 @@
 //! What a statement is, as far as one pass over its words tells. Not a grammar: whoever asks must treat what
-//! is not recognized as the worst case. See `functions.rs` for the functions known to change nothing.
+//! is not recognized as the worst case. `scanner.rs` is the pass, `words.rs` the words, `verdict.rs` where it may run.
 
+use crate::catalog::Names;
 use crate::scanner::Scanner;
+pub use crate::verdict::{Reason, Verdict};
 
 /// What kind of statement it is, by its first words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,8 @@ impl Marks {
     pub const CUT: Marks = Marks(1 << 11);
     /// DROP TEMPORARY: makes nothing that must be kept.
     pub const DROP: Marks = Marks(1 << 12);
+    /// FOUND_ROWS: about the last SELECT, not only the statement before.
+    pub const FOUND_ROWS: Marks = Marks(1 << 13);
 
     /// True when any of `other` is in it.
     pub fn has(self, other: Marks) -> bool {
@@ -90,6 +94,12 @@ pub struct Statement {
     pub kind: Kind,
     /// What was seen on the way.
     pub marks: Marks,
+    /// Where it may run; see [`Self::verdict`].
+    pub(crate) place: Verdict,
+    /// Where in the text that was decided.
+    pub(crate) because_at: u32,
+    /// The same for statements that differ only in numbers and strings.
+    pub digest: u64,
 }
 
 impl Statement {
@@ -97,15 +107,35 @@ impl Statement {
     pub const OPAQUE: Statement = Statement {
         kind: Kind::Other,
         marks: Marks(Marks::CUT.0),
+        place: Verdict::Primary(Reason::Unknown),
+        because_at: 0,
+        digest: 0,
     };
     /// A command that reads and changes nothing (ping, statistics).
     pub const HARMLESS: Statement = Statement {
         kind: Kind::Show,
         marks: Marks(0),
+        place: Verdict::Primary(Reason::OfConnection),
+        because_at: 0,
+        digest: 0,
     };
 
+    /// Where it may run. What was marked as [`Marks::CUT`] since it was scanned runs on the primary.
+    /// Limit: functions that tell the time (`NOW()`) count as the same everywhere; servers' clocks differ.
+    pub fn verdict(&self) -> Verdict {
+        if self.marks.has(Marks::CUT) {
+            return Verdict::Primary(Reason::Cut);
+        }
+        self.place
+    }
+
+    /// Where in the text [`Self::verdict`] was decided: the word that was met first and gave its reason.
+    pub fn because_at(&self) -> usize {
+        self.because_at as usize
+    }
+
     /// True when running it twice does no harm: a read without side effects, locks or unknown functions.
-    /// Limit: a view over a function that writes looks like a table.
+    /// Limit: a view over a function that writes looks like a table, unless [`scan_with`] is told of it.
     pub fn is_plain_read(self) -> bool {
         let harm = Marks(
             Marks::MULTI.0
@@ -116,7 +146,8 @@ impl Statement {
                 | Marks::LOOKS_BACK.0
                 | Marks::CUT.0,
         );
-        matches!(self.kind, Kind::Select | Kind::Show) && !self.marks.has(harm)
+        let of_view = matches!(self.place, Verdict::Primary(Reason::View));
+        matches!(self.kind, Kind::Select | Kind::Show) && !self.marks.has(harm) && !of_view
     }
 
     /// True when it cannot commit a transaction that was open before it: what it did is gone with its connection.
@@ -140,7 +171,13 @@ impl Statement {
 /// Looks at a statement once. `backslash` says whether backslashes escape in strings
 /// (see [`crate::flags::NO_BACKSLASH_ESCAPES`]).
 pub fn scan(text: &[u8], backslash: bool) -> Statement {
-    Scanner::of(text, backslash).run()
+    Scanner::of(text, backslash, None).run()
+}
+
+/// As [`scan`], and names are looked up among those that the database says are more than plain tables.
+pub fn scan_with(text: &[u8], backslash: bool, names: Names<'_>) -> Statement {
+    let names = Some(names).filter(|names| !names.is_empty());
+    Scanner::of(text, backslash, names).run()
 }
 
 /// The collation in `SET NAMES charset COLLATE collation`, when the text is exactly that.
