@@ -30,6 +30,7 @@ mod session;
 mod settings;
 mod status;
 mod terminate;
+mod weather;
 
 pub use check::{
     Anomaly, Consistency, Cycle, CycleClass, Database, Image, Limits, Shape, Verdict, Violation,
@@ -48,6 +49,7 @@ pub use load::{
 pub use node::Node;
 pub use session::Session;
 pub use status::{Change, DatabaseStatus, Ledger, NodeStatus, Status};
+pub use weather::Weather;
 
 /// What everything here that can fail returns.
 pub type Result<T> = std::result::Result<T, Error>;

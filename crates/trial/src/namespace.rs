@@ -4,13 +4,17 @@
 
 use std::{fs, net::Ipv4Addr, path::Path, process::Command};
 
-use crate::{Error, Result, process};
+use crate::{
+    Error, Result, process,
+    weather::{Relay, Sky, Weather},
+};
 
 /// The bridge and its cables; gone when dropped.
 #[derive(Debug)]
 pub(crate) struct Network {
     base: String,
     nodes: Vec<String>,
+    sky: Sky,
 }
 
 impl Network {
@@ -20,6 +24,7 @@ impl Network {
         let network = Self {
             base,
             nodes: Vec::new(),
+            sky: Sky::default(),
         };
         let bridge = network.bridge();
         ip(&["link", "add", &bridge, "type", "bridge"])?;
@@ -71,10 +76,90 @@ impl Network {
         ])
     }
 
+    /// The weather between all nodes: a relay of ours takes the bridge's place.
+    pub(crate) fn set_weather(&self, weather: Weather) -> Result<()> {
+        self.sky.with(|sky| {
+            if let Some(relay) = sky {
+                relay.set(weather);
+                return Ok(());
+            }
+            let raised = self.raise().and_then(|taps| Relay::start(&taps, weather));
+            if raised.is_err() {
+                let _ = self.restore();
+            }
+            *sky = Some(raised?);
+            Ok(())
+        })
+    }
+
+    /// Gives every cable's end to a macvtap; returns their names.
+    fn raise(&self) -> Result<Vec<String>> {
+        let mut taps = Vec::new();
+        for node in &self.nodes {
+            let cable = self.cable(node)?;
+            let tap = tap_of(&cable);
+            // Why: packets of a whole burst in one would be lost in one.
+            self.set_burst(node, 1)?;
+            ip(&["link", "set", &cable, "nomaster"])?;
+            ip(&[
+                "link", "add", "link", &cable, "name", &tap, "type", "macvtap", "mode", "passthru",
+            ])?;
+            ip(&["link", "set", &tap, "up"])?;
+            taps.push(tap);
+        }
+        Ok(taps)
+    }
+
+    /// Gives every cable's end back to the bridge.
+    fn restore(&self) -> Result<()> {
+        for node in &self.nodes {
+            let cable = self.cable(node)?;
+            // Why unheard: none is there when the kernel has no macvtap.
+            let _ = ip(&["link", "del", &tap_of(&cable)]);
+            ip(&["link", "set", &cable, "master", &self.bridge()])?;
+            self.set_burst(node, u16::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// The bridge carries the packets again.
+    pub(crate) fn clear_weather(&self) -> Result<()> {
+        let Some(relay) = self.sky.with(Option::take) else {
+            return Ok(());
+        };
+        drop(relay);
+        self.restore()
+    }
+
+    /// How many packets the relay carried and lost.
+    pub(crate) fn weather_counts(&self) -> Option<(u64, u64)> {
+        self.sky.with(|sky| sky.as_ref().map(Relay::counts))
+    }
+
+    /// How many segments the node's connections may hand to the cable in one.
+    fn set_burst(&self, node: &str, segments: u16) -> Result<()> {
+        let space = format!("{}-{node}", self.base);
+        let segments = segments.to_string();
+        ip(&[
+            "-n",
+            &space,
+            "link",
+            "set",
+            "eth0",
+            "gso_max_segs",
+            &segments,
+        ])?;
+        // Why: a connection looks again when its route is new.
+        ip(&["-n", &space, "route", "flush", "cache"])
+    }
+
     /// Takes the cable off the bridge, or puts it back: no carrier is lost, packets vanish.
     pub(crate) fn set_silent(&self, node: &str, silent: bool) -> Result<()> {
         let cable = self.cable(node)?;
-        if silent {
+        if self.sky.with(|relay| relay.is_some()) {
+            let (tap, state) = (tap_of(&cable), if silent { "down" } else { "up" });
+            ip(&["link", "set", &tap, state])
+        } else if silent {
             ip(&["link", "set", &cable, "nomaster"])
         } else {
             ip(&["link", "set", &cable, "master", &self.bridge()])
@@ -111,6 +196,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
+        self.sky.with(Option::take);
         for (at, node) in self.nodes.iter().enumerate() {
             // Why first: the kernel takes a namespace's cable away some time after the namespace.
             let _ = ip(&["link", "del", &format!("{}v{at}", self.base)]);
@@ -118,6 +204,11 @@ impl Drop for Network {
         }
         let _ = ip(&["link", "del", &self.bridge()]);
     }
+}
+
+/// The macvtap on this cable, while the weather is bad.
+fn tap_of(cable: &str) -> String {
+    format!("{cable}t")
 }
 
 /// Removes the namespaces and links of trials whose owner is gone.
