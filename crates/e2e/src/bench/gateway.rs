@@ -190,7 +190,9 @@ impl Bench<'_> {
         }
         match peer {
             Peer::Direct => Ok(Some(Running::direct(&self.site))),
-            Peer::Mainstay | Peer::Socket => Running::gateway(&self.site, peer).map(Some),
+            Peer::Mainstay | Peer::Socket | Peer::Far => {
+                Running::gateway(&self.site, peer).map(Some)
+            }
             _ => Running::start(peer, &self.programs, &self.site).await,
         }
     }
@@ -199,7 +201,7 @@ impl Bench<'_> {
     async fn counts(&mut self) {
         let wants_any = [MEMORY, SYSCALLS].iter().any(|key| self.wish.wants(key));
         for peer in Peer::ALL {
-            if self.stop.is_asked() || matches!(peer, Peer::Direct | Peer::Socket) {
+            if self.stop.is_asked() || matches!(peer, Peer::Direct | Peer::Socket | Peer::Far) {
                 continue;
             }
             if self.wish.wants(INSTRUCTIONS)
@@ -244,7 +246,7 @@ impl Bench<'_> {
         let most = site::most_clients(self.wish.clients);
         let memory = Memory::measure(running, &self.site.who, most).await?;
         let mib = |kib: u64| kib as f64 / 1_024.0;
-        let grown = memory.thousand.saturating_sub(memory.idle);
+        let grown = memory.thousand.saturating_sub(memory.before);
         let peer = running.peer;
         self.put("MiB idle", peer, mib(memory.idle));
         self.put("MiB with 1000 idle clients", peer, mib(memory.thousand));
@@ -295,6 +297,10 @@ impl Bench<'_> {
         if plan.workloads.is_empty() || self.stop.is_asked() {
             return;
         }
+        let Wish {
+            rounds, seconds, ..
+        } = self.wish;
+        self.note("rounds", format!("{rounds} of {seconds} s each"));
         let mut ways = Vec::new();
         for peer in Peer::ALL {
             // Why not alone: on its one thread it is another thing than what runs on a node.
@@ -311,7 +317,7 @@ impl Bench<'_> {
         if let Some(part) = agent.and_then(|running| running.part.as_ref()) {
             let how = match part.threads.len() {
                 0 => "of the whole agent, less what it spends when nobody asks".to_owned(),
-                count => format!("of the agent's {count} threads named gateway"),
+                count => format!("of the agent's {count} threads named sql-N"),
             };
             self.note("processor time of mainstay", how);
         }

@@ -28,7 +28,7 @@ pub(super) struct Gateway {
     /// Only what has this in its name: a workload, `memory`, `syscalls`, `instructions`; may be given again
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these ways: direct, haproxy, proxysql, maxscale, mainstay, mainstay-socket, mainstay-alone
+    /// Only these ways: direct, haproxy, proxysql, maxscale, mainstay, mainstay-socket, mainstay-far, mainstay-alone
     #[arg(long, value_name = "WAY", value_delimiter = ',')]
     peers: Vec<String>,
     /// So many idle clients at most

@@ -67,6 +67,8 @@ async fn idle_calls(part: &Part, dir: &Path) -> Result<f64> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Memory {
     pub(super) idle: u64,
+    /// Just before clients come.
+    pub(super) before: u64,
     pub(super) thousand: u64,
     /// With so many clients, and how much.
     pub(super) most: (usize, u64),
@@ -78,7 +80,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Fills it with clients and lets them go again.
+    /// Passes much through it, fills it with clients and lets them go again.
     pub(super) async fn measure(running: &Running, who: &Who, most: usize) -> Result<Self> {
         let pid = running.part.as_ref().context("nothing to measure")?.pid;
         let open = |count| open(&running.at, who, count);
@@ -88,6 +90,18 @@ impl Memory {
             idle: usage::resident_kib(pid)?,
             ..Self::default()
         };
+        // Why first: afterwards, what clients have left free would hide what a packet takes.
+        let mut sql = b"SELECT LENGTH('".to_vec();
+        sql.resize(PACKET, b'x');
+        sql.extend_from_slice(b"')");
+        memory.packet.0 = peak(running, who, pid, sql)
+            .await
+            .context("a packet of 17 MB")?;
+        memory.packet.1 = usage::resident_kib(pid)?;
+        let asked = peak(running, who, pid, RESULT.to_vec()).await;
+        memory.result = asked.context("a result of a gigabyte")?;
+        still(pid).await;
+        memory.before = usage::resident_kib(pid)?;
         let mut clients = open(1_000).await.context("a thousand clients")?;
         still(pid).await;
         memory.thousand = usage::resident_kib(pid)?;
@@ -106,15 +120,6 @@ impl Memory {
         .await?;
         still(pid).await;
         memory.closed = usage::resident_kib(pid)?;
-        let mut sql = b"SELECT LENGTH('".to_vec();
-        sql.resize(PACKET, b'x');
-        sql.extend_from_slice(b"')");
-        memory.packet.0 = peak(running, who, pid, sql)
-            .await
-            .context("a packet of 17 MB")?;
-        memory.packet.1 = usage::resident_kib(pid)?;
-        let asked = peak(running, who, pid, RESULT.to_vec()).await;
-        memory.result = asked.context("a result of a gigabyte")?;
         Ok(memory)
     }
 }

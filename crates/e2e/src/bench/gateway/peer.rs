@@ -38,18 +38,21 @@ pub(super) enum Peer {
     Mainstay,
     /// The same by its Unix socket.
     Socket,
+    /// Our gateway on the replica's node: its primary is another node's.
+    Far,
     /// Our gateway without an agent, on one thread: for exact counts.
     Alone,
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Direct,
         Self::HaProxy,
         Self::ProxySql,
         Self::MaxScale,
         Self::Mainstay,
         Self::Socket,
+        Self::Far,
         Self::Alone,
     ];
 
@@ -61,6 +64,7 @@ impl Peer {
             Self::MaxScale => "maxscale",
             Self::Mainstay => "mainstay",
             Self::Socket => "mainstay-socket",
+            Self::Far => "mainstay-far",
             Self::Alone => "mainstay-alone",
         }
     }
@@ -99,12 +103,15 @@ impl Running {
         }
     }
 
-    /// The gateway in the primary's agent.
+    /// The gateway in an agent.
     pub(super) fn gateway(site: &Site, peer: Peer) -> Result<Self> {
-        let node = site.cluster.node(&site.primary)?;
-        let pid = node
-            .agent_pid()
-            .context("the primary's agent does not run")?;
+        let name = if peer == Peer::Far {
+            &site.replica
+        } else {
+            &site.primary
+        };
+        let node = site.cluster.node(name)?;
+        let pid = node.agent_pid().context("the agent does not run")?;
         let at = match peer {
             Peer::Socket => At::Socket(node.sql_socket()),
             _ => At::Tcp(node.sql_address()),
@@ -144,7 +151,7 @@ impl Running {
 
     /// It is a part of an agent, which has more to do than this.
     pub(super) fn is_agent(&self) -> bool {
-        matches!(self.peer, Peer::Mainstay | Peer::Socket)
+        matches!(self.peer, Peer::Mainstay | Peer::Socket | Peer::Far)
     }
 
     /// Ends what was started.
@@ -163,7 +170,7 @@ pub(super) fn runnable(peer: Peer, programs: &Programs, site: &Site) -> Result<O
         Peer::ProxySql => &programs.proxysql,
         Peer::MaxScale => &programs.maxscale,
         Peer::Alone => &programs.alone,
-        Peer::Direct | Peer::Mainstay | Peer::Socket => &None,
+        Peer::Direct | Peer::Mainstay | Peer::Socket | Peer::Far => &None,
     };
     let Some(program) = program else {
         return Ok(None);

@@ -27,6 +27,8 @@ pub(super) struct Site {
     pub(super) cluster: Cluster,
     /// The gateway that is measured is the one of this node, which holds the primary.
     pub(super) primary: String,
+    /// Another data node.
+    pub(super) replica: String,
     /// Past the gateway.
     pub(super) direct: At,
     pub(super) server_port: u16,
@@ -53,11 +55,16 @@ impl Site {
             .context("set a cluster up")?;
         cluster.wait_settled(LIMIT).await?;
         let primary = cluster.primary().await?;
+        let others = cluster.nodes().iter().filter(|node| !node.is_witness());
+        let mut others = others.filter(|node| node.name() != primary);
+        let replica = others.next().context("there is no other data node")?.name();
+        let replica = replica.to_owned();
         let server = cluster.node(&primary)?.server_address();
         let dir = ground.dir.join("peers");
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let mut site = Self {
             primary,
+            replica,
             direct: At::Tcp(server),
             server_port: server.port(),
             who: Who {

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 
 /// `/proc` counts in hundredths of a second on every Linux there is.
 const TICK_US: f64 = 10_000.0;
-/// Threads whose names begin so do a gateway's work and nothing else.
-const OWN_THREADS: &str = "gateway";
+/// Threads whose names begin so do a gateway's work and nothing else (`sql-0`, `sql-1`, ...).
+const OWN_THREADS: &str = "sql-";
 
 /// Processor time in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
