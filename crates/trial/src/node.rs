@@ -322,7 +322,7 @@ impl Node {
     }
 
     /// The processes of its MariaDB server: none, one, or in a bad moment more.
-    pub(crate) fn server_pids(&self) -> Vec<i32> {
+    pub fn server_pids(&self) -> Vec<i32> {
         let mut pids = process::of_node(&self.identity);
         pids.retain(|pid| process::is_server(*pid));
         pids
