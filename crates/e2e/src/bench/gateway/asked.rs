@@ -40,7 +40,7 @@ impl Asked {
 
 /// Numbers of threads at which processor time is judged; at one it is noise.
 const JUDGED: [u32; 2] = [8, 64];
-/// Exact figures: key, limit.
+/// Exact figures: key, limit. An agent has memory of its own and is held against the same.
 const EXACT: [(&str, f64); 5] = [
     ("instructions point-text", 2_500.0),
     ("instructions point-prepared", 2_500.0),
@@ -79,7 +79,7 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
                 (Peer::ProxySql, 0.60),
             ],
             Workload::ReadOnly | Workload::ReadWrite => &[(Peer::HaProxy, 0.95)],
-            Workload::Connect => &[],
+            Workload::Connect | Workload::Php => &[],
         };
         for threads in JUDGED {
             for (other, limit) in limits {
@@ -92,7 +92,7 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
     }
     for workload in Workload::ALL {
         // Visits are asked to be faster than direct ones where the primary is another node's.
-        let own = if workload == Workload::Connect {
+        let own = if workload.is_visit() {
             Peer::Far
         } else {
             Peer::Mainstay
@@ -103,19 +103,18 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
         };
         all.extend(at_one_thread(workload, own, haproxy, direct));
     }
-    all.extend(EXACT.iter().filter_map(|(key, limit)| {
-        let of = exact.get(*key)?;
-        // Why alone first: there the agent's own work is not in the way.
-        let measured = [Peer::Alone, Peer::Mainstay]
-            .iter()
-            .find_map(|peer| of.get(peer.key()))?;
-        Some(Asked {
-            what: (*key).to_owned(),
-            measured: *measured,
-            limit: *limit,
-            at_least: false,
-        })
-    }));
+    for (key, limit) in EXACT {
+        let of = exact.get(key);
+        for peer in [Peer::Alone, Peer::Mainstay] {
+            let measured = of.and_then(|of| of.get(peer.key()));
+            all.extend(measured.map(|measured| Asked {
+                what: format!("{key}, {}", peer.key()),
+                measured: *measured,
+                limit,
+                at_least: false,
+            }));
+        }
+    }
     all
 }
 
@@ -123,10 +122,12 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
 fn at_one_thread(workload: Workload, own: &Cell, haproxy: &Cell, direct: &Cell) -> Option<Asked> {
     let p50 = |cell: &Cell| cell.median(|sample| Some(sample.p50_us));
     let (own, haproxy, direct) = (p50(own)?, p50(haproxy)?, p50(direct)?);
-    if workload == Workload::Connect {
+    if workload.is_visit() {
+        let key = workload.key();
         return Some(Asked {
-            what: "connect, 1 thread: mainstay-far so many times as fast as direct (no network between)"
-                .to_owned(),
+            what: format!(
+                "{key}, 1 thread: mainstay-far so many times as fast as direct (no network between)"
+            ),
             measured: direct / own,
             limit: 2.0,
             at_least: true,

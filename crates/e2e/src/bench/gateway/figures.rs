@@ -47,6 +47,18 @@ const HEADS: [&str; 10] = [
     "P99 us",
     "ERRORS",
 ];
+/// The order of the exact figures.
+const ORDER: [&str; 9] = [
+    "instructions",
+    "syscalls",
+    "KiB",
+    "MiB idle",
+    "during a packet",
+    "after a packet",
+    "during a result",
+    "idle clients",
+    "gone",
+];
 const COLUMNS: &str = "\
 | workload | threads | way | rounds | CPU us | of it user | x HAProxy | queries/s | p50 us | p95 us | p99 us | errors |
 |---|---|---|---|---|---|---|---|---|---|---|---|
@@ -157,7 +169,9 @@ impl Figures {
                 .chain(peers.iter().map(value))
                 .collect()
         };
-        self.exact.iter().map(row).collect()
+        let mut all: Vec<_> = self.exact.iter().collect();
+        all.sort_by_key(|(figure, _)| ORDER.iter().position(|part| figure.contains(part)));
+        all.into_iter().map(row).collect()
     }
 
     fn judged(&self) -> Vec<Vec<String>> {

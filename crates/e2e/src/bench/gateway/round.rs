@@ -13,6 +13,7 @@ use super::{
     cell::{Cell, Sample},
     client::{At, Client, Who},
     peer::{Peer, Running},
+    php,
     sysbench::{self, Much, Ran},
     usage::Spent,
     workload::Workload,
@@ -51,13 +52,16 @@ pub(super) async fn run(
         for workload in &plan.workloads {
             for threads in &plan.threads {
                 // Another way is first in each round.
+                if *workload == Workload::Php && *threads > php::MOST {
+                    continue;
+                }
                 for turn in 0..ways.len() {
                     if stop.is_asked() {
                         return Ok(cells);
                     }
                     let way = &ways[(turn + round as usize) % ways.len()];
                     // Why only those: visits are what a primary on another node makes slow.
-                    if way.running.peer == Peer::Far && *workload != Workload::Connect {
+                    if way.running.peer == Peer::Far && !workload.is_visit() {
                         continue;
                     }
                     let sample = sample(way, *workload, *threads, plan.seconds, who).await;
@@ -140,6 +144,8 @@ async fn sample(
     let (start, before) = (Instant::now(), spent()?);
     let ran = if workload == Workload::Connect {
         visits(&running.at, who, threads, seconds).await?
+    } else if workload == Workload::Php {
+        php::visits(&running.at, who, threads, seconds).await?
     } else {
         sysbench::run(workload, &running.at, who, threads, Much::Seconds(seconds)).await?
     };

@@ -1,5 +1,4 @@
-//! What clients do, over and over: four of sysbench's scripts, and PHP's way of a connection for each
-//! request.
+//! What clients do, over and over: four of sysbench's scripts, and a connection for each request.
 
 /// A kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,16 +13,24 @@ pub(super) enum Workload {
     ReadWrite,
     /// Connect, log in, one row by its key, leave.
     Connect,
+    /// The same by PHP, each client a process.
+    Php,
 }
 
 impl Workload {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::PointText,
         Self::PointPrepared,
         Self::ReadOnly,
         Self::ReadWrite,
         Self::Connect,
+        Self::Php,
     ];
+
+    /// Each query has a connection of its own.
+    pub(super) fn is_visit(self) -> bool {
+        matches!(self, Self::Connect | Self::Php)
+    }
 
     pub(super) fn key(self) -> &'static str {
         match self {
@@ -32,6 +39,7 @@ impl Workload {
             Self::ReadOnly => "read-only",
             Self::ReadWrite => "read-write",
             Self::Connect => "connect",
+            Self::Php => "php",
         }
     }
 
@@ -46,7 +54,7 @@ impl Workload {
             Self::PointPrepared => Some(("oltp_point_select", true)),
             Self::ReadOnly => Some(("oltp_read_only", true)),
             Self::ReadWrite => Some(("oltp_read_write", true)),
-            Self::Connect => None,
+            Self::Connect | Self::Php => None,
         }
     }
 }
