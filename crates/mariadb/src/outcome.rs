@@ -33,7 +33,7 @@ impl Server {
             .iter()
             .map(|question| Wanted {
                 tag: question.tag,
-                since: question.since.sequence(DOMAIN),
+                since: question.since,
             })
             .collect();
         let database_dir = self.settings().database_dir.clone();

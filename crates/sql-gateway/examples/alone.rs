@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sql_gateway::{Accounts, Config, Dial, Gateway, Lease, Proof, Route, Stream, Target};
+use sql_gateway::{Accounts, Behind, Config, Dial, Gateway, Lease, Proof, Route, Stream, Target};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -69,6 +69,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }),
         hold: false,
         lease: Lease::default(),
+        behind: Behind::default(),
     };
     // Why kept: a route whose sender is gone would never be followed again.
     let (_route, routes) = watch::channel(route);

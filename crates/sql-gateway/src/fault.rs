@@ -22,6 +22,11 @@ pub(crate) enum Fault {
         "the primary was lost while this statement ran; its outcome is unknown, check before running it again"
     )]
     OutcomeUnknown,
+    /// A change that was sent and not answered is committed.
+    #[error(
+        "the primary was lost while this statement ran; it was executed and committed, but its result is lost; do not run it again"
+    )]
+    ResultLost,
     /// The result was cut off in the middle.
     #[error("the primary was lost while this result was read; run the statement again")]
     ReadBroken,
@@ -96,9 +101,10 @@ impl Fault {
             Self::ReadBroken | Self::Interrupted => (1317, *b"70100"),
             // Why: what a server says to a connection it ends. Numbers of 2000 and more (2013) are a client's own:
             // MariaDB's client library takes them for a malformed packet (seen with 10.11.19).
-            Self::OutcomeUnknown | Self::CannotMove(_) | Self::CannotRestore(_) => {
-                (1927, *b"08S01")
-            }
+            Self::OutcomeUnknown
+            | Self::ResultLost
+            | Self::CannotMove(_)
+            | Self::CannotRestore(_) => (1927, *b"08S01"),
             Self::StatementLost(_) => (1615, *b"HY000"),
             Self::UnknownStatement(_) => (1243, *b"HY000"),
             Self::TooManyConnections => (1040, *b"08004"),
@@ -126,6 +132,7 @@ impl Fault {
             | Self::ReadBroken
             | Self::Interrupted => false,
             Self::OutcomeUnknown
+            | Self::ResultLost
             | Self::CannotMove(_)
             | Self::CannotRestore(_)
             | Self::TooManyConnections

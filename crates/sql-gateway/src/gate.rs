@@ -142,6 +142,7 @@ mod tests {
             }),
             hold: false,
             lease: crate::lease::Lease::default(),
+            behind: crate::behind::Behind::default(),
         }
     }
 

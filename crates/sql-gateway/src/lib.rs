@@ -7,6 +7,7 @@
 
 mod account;
 mod backend;
+mod behind;
 mod config;
 mod doorstep;
 mod driver;
@@ -27,6 +28,7 @@ mod service;
 mod session;
 
 pub use account::{Accounts, Proof};
+pub use behind::Behind;
 pub use config::Config;
 pub use error::GatewayError;
 pub use handle::{Drained, Handle};

@@ -5,6 +5,7 @@ use std::io;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::behind::Behind;
 use crate::lease::Lease;
 
 /// What the gateway follows. The greatest epoch heard of wins; a route of an older epoch is ignored.
@@ -18,6 +19,8 @@ pub struct Route {
     pub hold: bool,
     /// Until when nothing newer can be true; after that reads wait for it to be put off.
     pub lease: Lease,
+    /// How far the epoch's history reaches; the gateway goes on counting.
+    pub behind: Behind,
 }
 
 /// A writable primary.

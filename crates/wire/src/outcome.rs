@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gtid::{Gtid, Position};
+use crate::gtid::Gtid;
 use crate::tag::Tag;
 
 /// A write that was sent and not answered.
@@ -11,8 +11,8 @@ use crate::tag::Tag;
 pub struct Question {
     /// Its mark; the number 0 stands for any write of the session.
     pub tag: Tag,
-    /// A position that lay behind when it was sent: every earlier commit of the session is in it.
-    pub since: Position,
+    /// A sequence number of domain 0 that lay behind when it was sent; no earlier commit of the session has a greater one.
+    pub since: u64,
 }
 
 /// What the new primary's history says.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keeper::Picture;
-use sql_gateway::{Lease, Route, Target};
+use sql_gateway::{Behind, Lease, Route, Target};
 use tokio::sync::watch;
 
 use super::node::Node;
@@ -46,10 +46,23 @@ fn route(picture: &Picture, before: &Route) -> Route {
         Lease::default()
     };
     lease.renew(picture.fresh_until);
+    let behind = if same {
+        before.behind.clone()
+    } else {
+        beginning(picture, epoch)
+    };
     Route {
         epoch,
         target,
         hold,
         lease,
+        behind,
     }
+}
+
+/// Where this epoch began: what is sent in it commits behind that.
+fn beginning(picture: &Picture, epoch: u64) -> Behind {
+    let document = picture.view.document.as_ref();
+    let cut = document.and_then(|document| document.cuts.iter().find(|cut| cut.epoch == epoch));
+    Behind::from(cut.map_or(0, |cut| cut.position.sequence(0)))
 }

@@ -22,7 +22,7 @@ fn marked(number: u32, statement: &str) -> String {
 fn ask(number: u32, since: &Position) -> Question {
     Question {
         tag: tag(number),
-        since: since.clone(),
+        since: since.sequence(0),
     }
 }
 

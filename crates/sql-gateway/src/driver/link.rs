@@ -99,6 +99,7 @@ impl Link {
                 Want::Close if client_free => return Poll::Ready(Event::Gone),
                 Want::Close => return Poll::Pending,
                 Want::ChangeUser(payload) => return Poll::Ready(Event::ChangeUser(payload)),
+                Want::Ask(_) => return Poll::Ready(Event::Wait),
                 Want::Resolve(kill) => return Poll::Ready(Event::Kill(kill)),
                 Want::SendIfConnected if self.backend.is_none() => {
                     self.session.skip();

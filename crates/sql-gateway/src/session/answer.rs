@@ -77,12 +77,16 @@ impl Session {
     }
 
     fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
-        let given = match self.walker.step(input)? {
+        let quiet = self.replay.runs();
+        let before = self.to_client.len();
+        let mut given = match self.walker.step(input)? {
             Step::Pass { pass, used } => {
+                self.replay.hear(&input[..pass]);
                 self.delivered |= pass > 0;
                 Given { used, pass }
             }
             Step::Kept { bytes, used } => {
+                self.replay.hear(&bytes);
                 self.delivered = true;
                 self.to_client.extend_from_slice(&bytes);
                 Given { used, pass: 0 }
@@ -101,6 +105,10 @@ impl Session {
                 Given { used, pass: 0 }
             }
         };
+        if quiet {
+            self.to_client.truncate(before);
+            given.pass = 0;
+        }
         if self.phase == Phase::Flight && self.walker.done() {
             self.ended();
         }
@@ -109,6 +117,7 @@ impl Session {
 
     /// A packet of interest; true when it goes to the client as it is.
     fn meet(&mut self, kind: Kind, bytes: &[u8], killed: bool) -> Result<bool, Refusal> {
+        self.replay.hear_packet(kind, bytes);
         let as_is = match kind {
             Kind::Ok(_) => self.meet_ok(bytes, killed)?,
             Kind::Eof(status) => self.meet_eof(status),
@@ -130,6 +139,7 @@ impl Session {
         if killed && !self.statement.is_plain_read() {
             return Err(Refusal::Tell(Fault::OutcomeUnknown));
         }
+        self.signer.answered();
         self.take_status(ok.status);
         if ok.insert_id != 0 {
             self.state.last_insert_id = ok.insert_id;
@@ -238,6 +248,14 @@ impl Session {
             self.statement.kind == Is::SetStatement && !self.statement.marks.has(Marks::MULTI);
         for change in changes(reported) {
             match change {
+                Change::Variable(b"last_gtid", gtid) => {
+                    named = true;
+                    self.signer.committed(gtid);
+                    // Why: a part of the transaction that is committed must not run again.
+                    if self.in_transaction() {
+                        self.replay.spoil();
+                    }
+                }
                 // Why: the variables of SET STATEMENT are reported with the value they had for it (10.11.19).
                 Change::Variable(name, value) if !passing => {
                     named = true;
@@ -269,10 +287,20 @@ impl Session {
             self.after_success();
         }
         self.pin();
+        let bulk = self.command == code::STMT_BULK_EXECUTE;
+        let wrote = self.statement.kind == Is::Change && (!failed || bulk);
+        self.signer.ended(wrote);
+        let replays = self.replay.runs();
+        if !replays {
+            self.note_end();
+        }
         let closes = std::mem::take(&mut self.ends_after_answer);
         let reset = self.command == code::RESET_CONNECTION && !failed;
         let whole = self.request.is_whole();
         self.finish();
+        if replays {
+            return self.replayed();
+        }
         if reset {
             self.begin_tracking();
         }
@@ -305,6 +333,7 @@ impl Session {
                 self.statements.clear();
                 self.transaction = Transaction::None;
                 self.lost_transaction = false;
+                self.forget_transaction();
             }
             code::SET_OPTION => {
                 self.state.multi_statements = Some(self.request.payload().get(1) == Some(&0));
@@ -362,6 +391,11 @@ impl Session {
                 let unanswered = self.command == code::STMT_SEND_LONG_DATA;
                 if !unanswered {
                     self.to_client.extend_from_slice(&bytes);
+                }
+                if self.replay.runs() {
+                    self.to_client.clear();
+                    self.abandon_replay();
+                    return Ok(Given { used, pass: 0 });
                 }
                 let whole = self.request.is_whole();
                 self.finish();

@@ -44,7 +44,9 @@ impl Session {
                 Taken { used, pass: used }
             }
             Phase::Infile => self.file_bytes(input),
-            Phase::Ready | Phase::Preparing | Phase::Closing => Taken { used: 0, pass: 0 },
+            Phase::Ready | Phase::Preparing | Phase::Doubt | Phase::Closing => {
+                Taken { used: 0, pass: 0 }
+            }
         }
     }
 
@@ -77,6 +79,10 @@ impl Session {
                 Ok(())
             }
             code::QUERY => self.begin_query(),
+            code::STMT_PREPARE => {
+                self.begin_prepare();
+                Ok(())
+            }
             code::PROCESS_KILL => self.begin_process_kill(),
             code::STMT_EXECUTE | code::STMT_BULK_EXECUTE | code::STMT_FETCH => self.begin_execute(),
             code::STMT_RESET => self.begin_statement_reset(),
@@ -95,7 +101,9 @@ impl Session {
             code::STMT_CLOSE => {
                 let id = self.statement_ref;
                 if !self.statements.is_here(id) {
-                    self.statements.remove(id);
+                    if !self.replay.keeps(id) {
+                        self.statements.remove(id);
+                    }
                     self.finish();
                 }
                 Ok(())
@@ -120,8 +128,19 @@ impl Session {
         }
         if self.statement.kind == Kind::Kill {
             self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?);
+        } else if let Some(signed) = self.signer.sign_statement(self.statement, text) {
+            self.request.replace_text(&signed);
         }
         Ok(())
+    }
+
+    fn begin_prepare(&mut self) {
+        let text = self.request.payload().get(1..).unwrap_or_default();
+        if self.request.is_kept()
+            && let Some(signed) = self.signer.sign(text)
+        {
+            self.request.replace_text(&signed);
+        }
     }
 
     fn begin_process_kill(&mut self) -> Result<(), Fault> {

@@ -23,6 +23,13 @@ impl Session {
         {
             return Err(Fault::TransactionLost);
         }
+        if self.replay.is_planned() && self.needs_transaction(runs) {
+            if self.statement.kind == Kind::Rollback && runs {
+                self.forget_transaction();
+            } else {
+                self.begin_replay();
+            }
+        }
         self.refused = None;
         let uses_id = matches!(
             self.command,
@@ -37,11 +44,20 @@ impl Session {
         if uses_id || matches!(self.command, code::STMT_RESET | code::STMT_CLOSE) {
             self.address_statement()?;
         }
+        self.note_launch();
         let shape = command::shape(self.command).unwrap_or(Shape::Simple);
         self.walker = wire::walk::Walker::new(shape, self.deprecate_eof);
         self.sent = true;
         self.phase = Phase::Flight;
         Ok(self.request.packet())
+    }
+
+    /// True for what must not come before the transaction that it follows.
+    fn needs_transaction(&self, runs: bool) -> bool {
+        runs || matches!(
+            self.command,
+            code::INIT_DB | code::SET_OPTION | code::STMT_SEND_LONG_DATA
+        )
     }
 
     /// After a launch: commands without an answer are over when their bytes are.
@@ -81,6 +97,15 @@ impl Session {
                     ParameterTypes::find(self.command, payload, prepared.parameters)
                 {
                     if place.bound {
+                        let bound = payload.get(place.at..place.at + place.length);
+                        // Why: what ran with other types before would run again with these.
+                        if prepared
+                            .types
+                            .as_deref()
+                            .is_some_and(|known| Some(known) != bound)
+                        {
+                            self.replay.spoil();
+                        }
                         prepared.types = payload
                             .get(place.at..place.at + place.length)
                             .map(Into::into);
@@ -97,7 +122,7 @@ impl Session {
                 }
             }
             code::STMT_SEND_LONG_DATA => prepared.long_data = true,
-            code::STMT_CLOSE => self.statements.remove(id),
+            code::STMT_CLOSE if !self.replay.keeps(id) => self.statements.remove(id),
             _ => {}
         }
         self.request.patch(1, &server_id);

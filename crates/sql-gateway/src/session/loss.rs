@@ -14,16 +14,24 @@ impl Session {
         self.swallow = None;
         self.to_server.clear();
         self.moved_since_answer = true;
+        if self.replay.runs() {
+            self.replay_lost();
+            return self.phase == Phase::Ready;
+        }
         match self.phase {
             Phase::Idle | Phase::Ready | Phase::Preparing => {
-                self.lost_transaction |= self.in_transaction();
+                if self.in_transaction() && self.replay.can() {
+                    self.replay.plan();
+                } else {
+                    self.lost_transaction |= self.in_transaction();
+                }
                 self.transaction = Transaction::None;
                 if self.phase == Phase::Preparing {
                     self.phase = Phase::Ready;
                 }
             }
             Phase::Flight | Phase::Infile => self.lost_in_flight(),
-            Phase::Closing => {}
+            Phase::Doubt | Phase::Closing => {}
         }
         self.phase == Phase::Ready
     }
@@ -41,7 +49,21 @@ impl Session {
             self.sent = false;
             return;
         }
+        if self.doubts(before) {
+            return;
+        }
         let implicit = outside && self.status & flags::AUTOCOMMIT == 0;
+        let repeats = !outside && self.replay.can();
+        if repeats
+            && !self.delivered
+            && self.request.is_kept()
+            && self.statement.dies_with_its_transaction()
+        {
+            self.replay.plan();
+            self.phase = Phase::Ready;
+            self.sent = false;
+            return;
+        }
         let fault = if outside && read {
             Fault::ReadBroken
         } else if (before == Transaction::Open || implicit)

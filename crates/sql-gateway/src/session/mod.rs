@@ -2,7 +2,8 @@
 //!
 //! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them ·
 //! `launch.rs` a command goes to the server · `answer.rs` bytes of the server · `loss.rs` what a broken connection means ·
-//! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with.
+//! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
+//! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more.
 
 mod answer;
 mod intake;
@@ -10,8 +11,11 @@ mod launch;
 mod loss;
 mod parameter_types;
 mod prepared;
+mod replay;
 mod request;
+mod resolve;
 mod state;
+mod tag;
 
 use wire::command::{self, Shape};
 use wire::flags;
@@ -22,8 +26,12 @@ use wire::walk::Walker;
 use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
 use prepared::Statements;
+use replay::Replay;
 use request::Request;
+use resolve::Doubt;
 use state::State;
+use tag::Signer;
+use wire::outcome::Question;
 
 /// Requests up to this size are kept while they run, so that they can run again.
 pub(crate) const KEEP: usize = 256 * 1024;
@@ -41,6 +49,8 @@ pub(crate) enum Phase {
     Flight,
     /// The client sends a file; then the answer goes on.
     Infile,
+    /// It was in flight when its connection was lost: what became of it is asked.
+    Doubt,
     /// Everything for the client is in the outbox; the connection ends after it.
     Closing,
 }
@@ -65,6 +75,8 @@ pub(crate) enum Want {
     Send,
     /// The same, but if there is no connection the statement is simply over.
     SendIfConnected,
+    /// What became of a write, by [`Session::answered`]: of a primary of a later epoch than the one it was sent to.
+    Ask(Question),
     /// Whose KILL this is, by [`Session::resolved`].
     Resolve(Kill),
     /// A login as the user in this COM_CHANGE_USER payload.
@@ -77,6 +89,7 @@ pub(crate) enum Want {
 pub(crate) struct Session {
     deprecate_eof: bool,
     tracks: bool,
+    found_rows: bool,
     phase: Phase,
     request: Request,
     command: u8,
@@ -98,6 +111,9 @@ pub(crate) struct Session {
     moved_since_answer: bool,
     state: State,
     statements: Statements,
+    signer: Signer,
+    replay: Replay,
+    doubt: Option<Box<Doubt>>,
     /// Bytes for the client that the machine made; they go out after what was passed on.
     pub(crate) to_client: Vec<u8>,
     /// Bytes for the server that the machine made.
@@ -112,6 +128,7 @@ impl Session {
         let mut session = Self {
             deprecate_eof,
             tracks: capabilities & flags::SESSION_TRACK != 0,
+            found_rows: capabilities & flags::FOUND_ROWS != 0,
             phase: Phase::Idle,
             request: Request::default(),
             command: 0,
@@ -133,6 +150,9 @@ impl Session {
             moved_since_answer: false,
             state: State::new(database),
             statements: Statements::default(),
+            signer: Signer::default(),
+            replay: Replay::default(),
+            doubt: None,
             to_client: Vec::new(),
             to_server: Vec::new(),
             errors: 0,
@@ -151,6 +171,10 @@ impl Session {
     pub(crate) fn want(&self) -> Want {
         match self.phase {
             Phase::Closing => Want::Close,
+            Phase::Doubt => self
+                .doubt
+                .as_ref()
+                .map_or(Want::Nothing, |doubt| Want::Ask(doubt.question.clone())),
             Phase::Ready => match self.command {
                 command::code::CHANGE_USER => Want::ChangeUser(self.request.payload().to_vec()),
                 command::code::STMT_CLOSE => Want::SendIfConnected,
@@ -161,6 +185,16 @@ impl Session {
             },
             _ => Want::Nothing,
         }
+    }
+
+    /// From now on writes carry marks of `session` (not 0), so that [`Want::Ask`] can ask for them.
+    pub(crate) fn mark_writes(&mut self, session: u64) {
+        self.signer.begin(session);
+    }
+
+    /// The connection leads to a primary whose history reaches this far.
+    pub(crate) fn follow_history(&mut self, behind: crate::behind::Behind) {
+        self.signer.follow(behind);
     }
 
     /// Its phase.
@@ -226,7 +260,7 @@ impl Session {
         match self.phase {
             Phase::Idle | Phase::Infile => true,
             Phase::Flight => self.request.streams(),
-            Phase::Ready | Phase::Preparing | Phase::Closing => false,
+            Phase::Ready | Phase::Preparing | Phase::Doubt | Phase::Closing => false,
         }
     }
 
@@ -238,6 +272,9 @@ impl Session {
 
     /// Answers the current statement with an error, and ends the session if the fault says so.
     pub(crate) fn fail(&mut self, fault: &Fault) {
+        if self.replay.runs() {
+            self.restore_held();
+        }
         self.errors += 1;
         let sequence = self.next_sequence();
         wire::packet::put(&mut self.to_client, sequence, &fault.payload());
@@ -281,3 +318,6 @@ impl Session {
 #[cfg(test)]
 #[path = "../session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod resolve_tests;

@@ -76,6 +76,12 @@ impl Statements {
             .ok_or(Fault::UnknownStatement(id))
     }
 
+    /// The same, to look at.
+    pub(crate) fn look(&self, id: u32) -> Option<&Prepared> {
+        let id = if id == LAST { self.last } else { id };
+        self.known.as_ref()?.get(&id)
+    }
+
     /// True when the statement is prepared on this connection.
     pub(crate) fn is_here(&self, id: u32) -> bool {
         let id = if id == LAST { self.last } else { id };

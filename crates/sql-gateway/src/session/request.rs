@@ -72,6 +72,23 @@ impl Request {
         wire::packet::put(&mut self.bytes, 0, payload);
     }
 
+    /// Replaces the text of a kept command.
+    pub(crate) fn replace_text(&mut self, text: &[u8]) {
+        let command = self.payload().first().copied().unwrap_or_default();
+        let mut payload = Vec::with_capacity(1 + text.len());
+        payload.push(command);
+        payload.extend_from_slice(text);
+        self.replace(&payload);
+    }
+
+    /// A command that has come, as it was sent.
+    pub(crate) fn of(packet: Vec<u8>) -> Self {
+        Self {
+            bytes: packet,
+            ..Self::default()
+        }
+    }
+
     /// Overwrites bytes of the payload.
     pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
         if let Some(place) = self.bytes.get_mut(HEADER + at..HEADER + at + bytes.len()) {

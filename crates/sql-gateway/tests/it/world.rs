@@ -161,6 +161,7 @@ impl World {
             target,
             hold: false,
             lease: self.lease.clone(),
+            behind: sql_gateway::Behind::default(),
         });
     }
 

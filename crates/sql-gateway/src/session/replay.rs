@@ -1,0 +1,454 @@
+//! A transaction's requests and what their answers came to, kept while it is open, so that it can be run again on the
+//! next primary. It goes on there only when every answer is the same; nothing is kept outside transactions.
+
+use crc32fast::Hasher;
+use wire::codec::put_length;
+use wire::command::code;
+use wire::packet::HEADER;
+use wire::reply::{ErrPacket, OkPacket};
+use wire::statement::{Kind as Is, Marks, Statement};
+use wire::walk::Kind;
+
+use super::request::Request;
+use super::{KEEP, Phase, Session, Transaction};
+use crate::fault::Fault;
+
+/// Longer transactions are not run again.
+const MAX_STATEMENTS: usize = 100;
+/// A buffer bigger than this is not kept between transactions.
+const SPARE: usize = 4096;
+/// A transaction whose replay is broken off this often is given up.
+const MAX_TRIES: u32 = 3;
+
+/// What an answer came to: its bytes without status flags and reports of the session's state.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    hasher: Hasher,
+    length: u64,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+    }
+
+    fn value(&self) -> (u32, u64) {
+        (self.hasher.clone().finalize(), self.length)
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+struct Entry {
+    end: usize,
+    statement: Statement,
+    statement_ref: u32,
+    sum: (u32, u64),
+}
+
+/// The statement of the client that waits for the end of a replay.
+#[derive(Debug)]
+struct Held {
+    request: Request,
+    command: u8,
+    statement: Statement,
+    statement_ref: u32,
+}
+
+/// What a transaction wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// Nothing.
+    None,
+    /// Writes that all carry the session's mark.
+    Marked,
+    /// Some with the mark, and something without.
+    Both,
+    /// Something without a mark.
+    Unmarked,
+}
+
+/// The transaction so far.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    /// It cannot be run again.
+    spoilt: bool,
+    marked: bool,
+    unmarked: bool,
+    /// The answer that runs is listened to.
+    listens: bool,
+    sum: Sum,
+    /// Prepared statements that the client closed and a replay would use.
+    closed: Vec<u32>,
+    /// It was lost and is to be run again.
+    pending: bool,
+    /// It is being run again: this entry.
+    at: Option<usize>,
+    held: Option<Box<Held>>,
+    tries: u32,
+}
+
+impl Replay {
+    pub(crate) fn can(&self) -> bool {
+        !self.spoilt && !self.entries.is_empty() && self.tries < MAX_TRIES
+    }
+
+    /// Cannot be run again.
+    pub(crate) fn spoil(&mut self) {
+        if self.at.is_none() && !self.pending {
+            self.spoilt = true;
+            self.entries.clear();
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Is to be run again at the next statement.
+    pub(crate) fn plan(&mut self) {
+        self.pending = true;
+    }
+
+    pub(crate) fn is_planned(&self) -> bool {
+        self.pending
+    }
+
+    pub(crate) fn runs(&self) -> bool {
+        self.at.is_some()
+    }
+
+    pub(crate) fn writes(&self) -> Writes {
+        match (self.marked, self.unmarked) {
+            (false, false) => Writes::None,
+            (true, false) => Writes::Marked,
+            (true, true) => Writes::Both,
+            (false, true) => Writes::Unmarked,
+        }
+    }
+
+    /// The transaction is over; gives the prepared statements that can be forgotten now.
+    pub(crate) fn clear(&mut self) -> Vec<u32> {
+        let closed = std::mem::take(&mut self.closed);
+        let (mut bytes, mut entries) = (
+            std::mem::take(&mut self.bytes),
+            std::mem::take(&mut self.entries),
+        );
+        bytes.clear();
+        entries.clear();
+        if bytes.capacity() > SPARE {
+            (bytes, entries) = (Vec::new(), Vec::new());
+        }
+        *self = Self {
+            bytes,
+            entries,
+            ..Self::default()
+        };
+        closed
+    }
+
+    /// True when a replay would need a prepared statement that the client closes: it is forgotten later.
+    pub(crate) fn keeps(&mut self, id: u32) -> bool {
+        let needed = self.entries.iter().any(|entry| entry.statement_ref == id);
+        if needed {
+            self.closed.push(id);
+        }
+        needed
+    }
+
+    /// Bytes of the answer that are passed on as they are.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        if self.listens {
+            self.sum.add(bytes);
+        }
+    }
+
+    /// A packet of interest of the answer.
+    pub(crate) fn hear_packet(&mut self, kind: Kind, bytes: &[u8]) {
+        if !self.listens {
+            return;
+        }
+        let payload = bytes.get(HEADER..).unwrap_or_default();
+        match kind {
+            Kind::Ok(_) => {
+                if let Ok(ok) = OkPacket::parse(payload) {
+                    let mut numbers = vec![b'o'];
+                    put_length(&mut numbers, ok.affected);
+                    put_length(&mut numbers, ok.insert_id);
+                    self.sum.add(&numbers);
+                    self.sum.add(ok.info);
+                }
+            }
+            Kind::Eof(_) => self.sum.add(b"e"),
+            Kind::Err => {
+                if let Some(err) = ErrPacket::parse(payload) {
+                    self.sum.add(&err.code.to_le_bytes());
+                    self.sum.add(err.message);
+                }
+            }
+            Kind::LocalInfile => self.spoil(),
+            Kind::Progress | Kind::Prepared => {}
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn entries_kept(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes_kept(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    fn packet(&self, at: usize) -> &[u8] {
+        let begin = at
+            .checked_sub(1)
+            .map_or(0, |before| self.entries[before].end);
+        &self.bytes[begin..self.entries[at].end]
+    }
+}
+
+impl Session {
+    /// A request is sent to the server.
+    pub(super) fn note_launch(&mut self) {
+        let runs = matches!(
+            self.command,
+            code::QUERY | code::STMT_EXECUTE | code::STMT_BULK_EXECUTE
+        );
+        let changes = matches!(
+            self.command,
+            code::STMT_FETCH | code::STMT_SEND_LONG_DATA | code::INIT_DB | code::SET_OPTION
+        );
+        let first = !self.in_transaction();
+        if self.replay.runs() {
+            self.replay.listens = true;
+            self.replay.sum = Sum::default();
+            self.signer.sent(first);
+            return;
+        }
+        if changes && !first {
+            self.replay.spoil();
+        }
+        if !runs {
+            return;
+        }
+        self.signer.sent(first);
+        if first {
+            self.forget_transaction();
+        }
+        self.note_write();
+        let begins = self.statement.kind == Is::Begin || self.status & wire::flags::AUTOCOMMIT == 0;
+        self.replay.listens = !first || begins;
+        self.replay.sum = Sum::default();
+        // Why: a transaction whose first statement is not here was begun by something else than BEGIN.
+        let no_beginning = if first {
+            self.state.next_transaction.is_some()
+        } else {
+            self.replay.entries.is_empty()
+        };
+        if self.replay.listens && (no_beginning || !self.can_run_again()) {
+            self.replay.spoil();
+        }
+    }
+
+    pub(super) fn forget_transaction(&mut self) {
+        for id in self.replay.clear() {
+            self.statements.remove(id);
+        }
+    }
+
+    fn note_write(&mut self) {
+        match self.statement.kind {
+            _ if self.statement.is_plain_read() => {}
+            Is::Begin | Is::Commit | Is::Rollback | Is::SetNames => {}
+            Is::Change if self.own_mark().is_some() => self.replay.marked = true,
+            _ if is_savepoint(self.text()) => {}
+            _ => self.replay.unmarked = true,
+        }
+    }
+
+    fn can_run_again(&mut self) -> bool {
+        let harm = Marks(
+            Marks::MULTI.0
+                | Marks::CUT.0
+                | Marks::USER_VARIABLE.0
+                | Marks::SETS_USER_VARIABLE.0
+                | Marks::TEMPORARY.0
+                | Marks::NAMED_LOCK.0
+                | Marks::TABLE_LOCK.0
+                | Marks::SESSION_OBJECT.0
+                | Marks::LOOKS_BACK.0,
+        );
+        let first = !self.in_transaction();
+        let long = self.uses_long_data();
+        let kind = match self.statement.kind {
+            Is::Select | Is::Show | Is::Change => true,
+            Is::Begin => first,
+            Is::Other | Is::Rollback => is_savepoint(self.text()),
+            // Why: these end the transaction, and with it what is kept.
+            Is::Commit => true,
+            _ => false,
+        };
+        kind && !long && !self.statement.marks.has(harm) && self.request.is_kept()
+    }
+
+    fn uses_long_data(&mut self) -> bool {
+        let id = self.statement_ref;
+        self.command != code::QUERY
+            && self
+                .statements
+                .get(id)
+                .is_ok_and(|prepared| prepared.long_data)
+    }
+
+    /// The text of the statement, of a prepared one, too; empty when it is not kept.
+    pub(super) fn text(&self) -> &[u8] {
+        if self.command == code::QUERY {
+            return self.request.payload().get(1..).unwrap_or_default();
+        }
+        let prepared = self.statements.look(self.statement_ref);
+        prepared
+            .and_then(|prepared| prepared.text.as_deref())
+            .unwrap_or_default()
+    }
+
+    /// The answer of a request has ended: it is kept, if the transaction goes on.
+    pub(super) fn note_end(&mut self) {
+        if !std::mem::take(&mut self.replay.listens) {
+            return;
+        }
+        if !self.in_transaction() {
+            return self.forget_transaction();
+        }
+        // Why: one that was ended and begun again in one statement has no beginning here.
+        if self.replay.spoilt || self.statement.kind == Is::Commit {
+            return self.replay.spoil();
+        }
+        let packet = self.request.packet();
+        if self.replay.entries.len() >= MAX_STATEMENTS
+            || self.replay.bytes.len() + packet.len() > KEEP
+        {
+            return self.replay.spoil();
+        }
+        self.replay.bytes.extend_from_slice(packet);
+        let entry = Entry {
+            end: self.replay.bytes.len(),
+            statement: self.statement,
+            statement_ref: if self.command == code::QUERY {
+                0
+            } else {
+                self.statement_ref
+            },
+            sum: self.replay.sum.value(),
+        };
+        self.replay.entries.push(entry);
+    }
+
+    /// The client's statement waits; the transaction before it is run again from its beginning.
+    pub(super) fn begin_replay(&mut self) {
+        let held = Held {
+            request: std::mem::take(&mut self.request),
+            command: self.command,
+            statement: self.statement,
+            statement_ref: self.statement_ref,
+        };
+        self.replay.held = Some(Box::new(held));
+        self.replay.pending = false;
+        self.replay.tries += 1;
+        self.load(0);
+    }
+
+    fn load(&mut self, at: usize) {
+        self.replay.at = Some(at);
+        let packet = self.replay.packet(at).to_vec();
+        let entry = &self.replay.entries[at];
+        self.statement = entry.statement;
+        self.statement_ref = entry.statement_ref;
+        self.command = packet.get(HEADER).copied().unwrap_or_default();
+        self.request = Request::of(packet);
+        self.phase = Phase::Ready;
+    }
+
+    /// An answer of the replay has ended.
+    pub(super) fn replayed(&mut self) {
+        let Some(at) = self.replay.at else { return };
+        let same =
+            self.replay.entries.get(at).map(|entry| entry.sum) == Some(self.replay.sum.value());
+        if !same || !self.in_transaction() {
+            return self.abandon_replay();
+        }
+        if at + 1 < self.replay.entries.len() {
+            return self.load(at + 1);
+        }
+        self.restore_held();
+        self.replay.tries = 0;
+    }
+
+    /// It came out otherwise: nothing of it stays, and the client is told.
+    pub(super) fn abandon_replay(&mut self) {
+        self.to_server
+            .extend_from_slice(&super::state::query(b"ROLLBACK"));
+        let walker = wire::walk::Walker::new(wire::command::Shape::Query, self.deprecate_eof);
+        self.swallow = Some(walker);
+        self.transaction = Transaction::None;
+        self.restore_held();
+        self.forget_transaction();
+        // Why: that command has no answer; the next one is told.
+        if self.command == code::STMT_SEND_LONG_DATA {
+            self.lost_transaction = true;
+            return self.finish();
+        }
+        self.fail(&Fault::TransactionLost);
+    }
+
+    /// The connection broke in the middle of it: once more from the beginning, or given up.
+    pub(super) fn replay_lost(&mut self) {
+        self.transaction = Transaction::None;
+        self.restore_held();
+        if self.replay.can() {
+            self.replay.plan();
+        } else {
+            self.forget_transaction();
+            self.fail(&Fault::TransactionLost);
+        }
+    }
+
+    /// The client's statement is the current one again.
+    pub(super) fn restore_held(&mut self) {
+        self.replay.at = None;
+        self.replay.listens = false;
+        if let Some(held) = self.replay.held.take() {
+            let Held {
+                request,
+                command,
+                statement,
+                statement_ref,
+            } = *held;
+            self.request = request;
+            self.command = command;
+            self.statement = statement;
+            self.statement_ref = statement_ref;
+            self.delivered = false;
+            self.sent = false;
+            self.phase = Phase::Ready;
+        }
+    }
+}
+
+/// SAVEPOINT, RELEASE SAVEPOINT, ROLLBACK TO.
+fn is_savepoint(text: &[u8]) -> bool {
+    let text = &text[..text.len().min(64)];
+    let words = text
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let words: Vec<_> = words.take(3).map(<[u8]>::to_ascii_lowercase).collect();
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    matches!(
+        words.as_slice(),
+        [b"savepoint", ..]
+            | [b"release", b"savepoint", ..]
+            | [b"rollback", b"to", ..]
+            | [b"rollback", b"work", b"to"]
+    )
+}
