@@ -69,6 +69,7 @@ pub(crate) struct Scanner<'a> {
     reason_at: usize,
     /// Why a statement of its kind runs on the primary.
     of_kind: Option<Reason>,
+    kind_at: usize,
     ended: bool,
     load: bool,
     flush: bool,
@@ -95,6 +96,7 @@ impl<'a> Scanner<'a> {
             reason: None,
             reason_at: 0,
             of_kind: Some(Reason::Unknown),
+            kind_at: 0,
             ended: false,
             load: false,
             flush: false,
@@ -139,9 +141,11 @@ impl<'a> Scanner<'a> {
 
     fn statement(self) -> Statement {
         let is_read = matches!(self.kind, Kind::Select | Kind::Show);
+        let mut because_at = self.reason_at;
         let place = if self.marks.has(Marks::MULTI) {
             Verdict::Primary(Reason::Several)
         } else if let Some(reason) = self.of_kind.filter(|_| !self.looks_back_only()) {
+            because_at = self.kind_at;
             Verdict::Primary(reason)
         } else if let Some(reason) = self.reason {
             Verdict::Primary(reason)
@@ -156,7 +160,7 @@ impl<'a> Scanner<'a> {
             kind: self.kind,
             marks: self.marks,
             place,
-            because_at: u32::try_from(self.reason_at).unwrap_or(u32::MAX),
+            because_at: u32::try_from(because_at).unwrap_or(u32::MAX),
             digest: self.digest,
         }
     }

@@ -53,7 +53,7 @@ impl Scanner<'_> {
             | b"shutdown" | b"cache" | b"help" => (Kind::Other, Some(Reason::Administers)),
             _ => (Kind::Other, Some(Reason::Unknown)),
         };
-        (self.kind, self.of_kind) = (kind, reason);
+        (self.kind, self.of_kind, self.kind_at) = (kind, reason, self.at);
         match word {
             b"prepare" | b"handler" | b"execute" => self.marks.add(Marks::SESSION_OBJECT),
             b"lock" | b"backup" => self.marks.add(Marks::TABLE_LOCK),
