@@ -1,0 +1,207 @@
+//! How fresh a read on a replica must be, and what it waits for there.
+//!
+//! `Site` promises: a read sees every write that was acknowledged to anybody, through any gateway, before the read came.
+//! No gateway knows what goes through the others, so the primary is asked: how far its binlog is, by a question that is
+//! sent after the read came. A transaction is in the binlog before it is acknowledged, so the answer covers it. One
+//! question serves all reads that came before it was sent; at most one is under way per thread. The answer counts only
+//! while the route may be believed (`lease.rs`): a primary that was replaced must not say how far "everything" is.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use wire::gtid::{Gtid, Position};
+
+/// Which writes a read on a replica must see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// All that were acknowledged to anybody before it.
+    #[default]
+    Site,
+    /// Those of its own connection.
+    Connection,
+    /// None in particular.
+    Nothing,
+}
+
+/// The question to the primary; one row, one column.
+pub(crate) const QUESTION: &str = "SELECT @@gtid_binlog_pos";
+
+/// A longer position is not waited for.
+const MAX_POSITION: usize = 512;
+
+/// Which question's answer is enough for a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+/// How far the primary is, as far as one thread has asked.
+#[derive(Debug, Default)]
+pub(crate) struct Horizon {
+    epoch: u64,
+    asked: u64,
+    under_way: Option<u64>,
+    answered: u64,
+    position: Position,
+}
+
+impl Horizon {
+    /// A read has come: a question that is sent from now on is enough for it.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.asked + 1)
+    }
+
+    /// True when the question must be sent now, so that this read can go on.
+    pub(crate) fn must_ask(&self, ticket: Ticket) -> bool {
+        self.answered < ticket.0 && self.under_way.is_none()
+    }
+
+    /// The question is sent now, to the primary of this epoch. Returns its number.
+    pub(crate) fn ask(&mut self, epoch: u64) -> u64 {
+        self.epoch = epoch;
+        self.asked += 1;
+        self.under_way = Some(self.asked);
+        self.asked
+    }
+
+    /// The answer to a question has come, while the route of `epoch` may be believed.
+    pub(crate) fn answer(&mut self, question: u64, epoch: u64, position: Position) {
+        if self.under_way == Some(question) && epoch == self.epoch {
+            self.under_way = None;
+            self.answered = question;
+            self.position = position;
+        }
+    }
+
+    /// The question under way gets no answer that counts: another must be sent.
+    pub(crate) fn lose(&mut self) {
+        self.under_way = None;
+    }
+
+    /// What this read must see, once it is known.
+    pub(crate) fn position(&self, ticket: Ticket) -> Option<&Position> {
+        (self.answered >= ticket.0).then_some(&self.position)
+    }
+}
+
+/// What stands between a read and a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: it may be sent.
+    Nothing,
+    /// This statement goes ahead of it.
+    Wait(String),
+    /// The primary must answer first how far it is.
+    Answer,
+    /// It goes to the primary: what it must see cannot be waited for.
+    Primary,
+}
+
+impl Freshness {
+    /// What a read needs. `wrote`: by its own connection. `reached`: by the replica, as far as is known. `limit`: the
+    /// longest wait.
+    pub(crate) fn need(
+        self,
+        horizon: (&Horizon, Ticket),
+        wrote: Option<Gtid>,
+        reached: &Position,
+        limit: Duration,
+    ) -> Need {
+        let own: Position = wrote.into_iter().collect();
+        let position = match self {
+            Self::Nothing => return Need::Nothing,
+            Self::Connection => own,
+            Self::Site => match horizon.0.position(horizon.1) {
+                Some(position) => position.joined(&own),
+                None => return Need::Answer,
+            },
+        };
+        if reached.covers(&position) {
+            return Need::Nothing;
+        }
+        let position = position.to_string();
+        if position.len() > MAX_POSITION {
+            return Need::Primary;
+        }
+        let mut wait = String::new();
+        let seconds = limit.as_secs_f64();
+        let _ = write!(wait, "SELECT MASTER_GTID_WAIT('{position}',{seconds:.3})");
+        Need::Wait(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Position {
+        text.parse().unwrap()
+    }
+
+    fn need(freshness: Freshness, horizon: &Horizon, ticket: Ticket, reached: &str) -> Need {
+        let wrote = Some("0-1-5".parse().unwrap());
+        let limit = Duration::from_millis(100);
+        freshness.need((horizon, ticket), wrote, &at(reached), limit)
+    }
+
+    #[test]
+    fn a_read_when_the_question_was_sent_before_it_came_needs_another_answer() {
+        let mut horizon = Horizon::default();
+        let early = horizon.ticket();
+        assert!(horizon.must_ask(early));
+        assert!(QUESTION.ends_with("@@gtid_binlog_pos"));
+        let question = horizon.ask(3);
+        let late = horizon.ticket();
+        assert!(!horizon.must_ask(late), "one is under way");
+        horizon.answer(question, 3, at("0-1-9"));
+        assert_eq!(horizon.position(early), Some(&at("0-1-9")));
+        assert_eq!(horizon.position(late), None);
+        assert!(horizon.must_ask(late));
+        let question = horizon.ask(3);
+        horizon.answer(question, 3, at("0-1-12"));
+        assert_eq!(horizon.position(late), Some(&at("0-1-12")));
+        assert_eq!(horizon.position(early), Some(&at("0-1-12")));
+    }
+
+    #[test]
+    fn an_answer_when_it_is_lost_or_of_another_primary_does_not_count() {
+        let mut horizon = Horizon::default();
+        let ticket = horizon.ticket();
+        let lost = horizon.ask(3);
+        horizon.lose();
+        assert_eq!(horizon.position(ticket), None);
+        assert!(horizon.must_ask(ticket));
+        let next = horizon.ask(4);
+        horizon.answer(lost, 3, at("0-1-9"));
+        horizon.answer(next, 3, at("0-1-9"));
+        assert_eq!(horizon.position(ticket), None);
+        horizon.answer(next, 4, at("0-2-10"));
+        assert_eq!(horizon.position(ticket), Some(&at("0-2-10")));
+    }
+
+    #[test]
+    fn a_read_when_the_replica_is_known_to_be_far_enough_waits_for_nothing() {
+        let mut horizon = Horizon::default();
+        let ticket = horizon.ticket();
+        assert_eq!(
+            need(Freshness::Site, &horizon, ticket, "0-1-99"),
+            Need::Answer
+        );
+        let question = horizon.ask(1);
+        horizon.answer(question, 1, at("0-1-9"));
+        assert_eq!(
+            need(Freshness::Site, &horizon, ticket, "0-1-9"),
+            Need::Nothing
+        );
+        let wait = Need::Wait("SELECT MASTER_GTID_WAIT('0-1-9',0.100)".to_owned());
+        assert_eq!(need(Freshness::Site, &horizon, ticket, "0-1-8"), wait);
+        let wait = Need::Wait("SELECT MASTER_GTID_WAIT('0-1-5',0.100)".to_owned());
+        assert_eq!(need(Freshness::Connection, &horizon, ticket, ""), wait);
+        assert_eq!(
+            need(Freshness::Connection, &horizon, ticket, "0-1-8"),
+            Need::Nothing
+        );
+        assert_eq!(
+            need(Freshness::Nothing, &horizon, ticket, ""),
+            Need::Nothing
+        );
+    }
+}

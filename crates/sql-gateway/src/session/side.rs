@@ -1,0 +1,219 @@
+//! Which side a statement runs on: the primary, or the session's one replica. Whatever is not known to be answered alike
+//! everywhere runs on the primary.
+
+use std::collections::HashSet;
+
+use wire::command::code;
+use wire::flags;
+use wire::statement::{Marks, Reason, Verdict};
+
+use super::{Phase, Session, Transaction};
+
+/// One of a session's two connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The one to the primary.
+    Primary,
+    /// The one to a replica.
+    Replica,
+}
+
+/// Where the statement that waits may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// To the primary, and why.
+    Primary(Tie),
+    /// To either side.
+    Either,
+    /// To the replica: it asks about what ran there. Nothing may be asked there before it.
+    Replica,
+}
+
+/// What ties a statement to the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tie {
+    /// Its text.
+    Text(Reason),
+    /// It asks about a statement that ran there.
+    Follows,
+    /// Reads of this session are not spread.
+    NotSpread,
+    /// It is a command other than a query or an execution.
+    Command,
+    /// A transaction is open, may be, or is about to begin with options of its own.
+    Transaction,
+    /// `autocommit=0`: every read begins a transaction.
+    Autocommit,
+    /// State of one connection.
+    Pinned(&'static str),
+    /// An isolation level under which reads lock, or see what is not committed.
+    Isolation,
+    /// A character set in which a backslash or a quote can be half of a character, or an `sql_mode` of another dialect.
+    Dialect,
+    /// The default database is one that each server has for itself, or not what the statement was prepared with.
+    Database,
+    /// It is too long to be kept, or has parts that only one connection has.
+    NotKept,
+    /// A statement like it was refused by a replica.
+    Surprise,
+    /// It has been on the replica, without an answer that counts.
+    Retried,
+}
+
+impl Tie {
+    /// In words, after "because".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Text(reason) => reason.words(),
+            Self::Follows => "it asks about the statement before, which ran there",
+            Self::NotSpread => "reads of this session are not spread",
+            Self::Command => "it is no query",
+            Self::Transaction => "a transaction is open, or prepared by SET TRANSACTION",
+            Self::Autocommit => "autocommit is off, so that every read begins a transaction",
+            Self::Pinned(what) => what,
+            Self::Isolation => "the isolation level is not one of the usual two",
+            Self::Dialect => "its character set or sql_mode lets a text be read in several ways",
+            Self::Database => "of its default database",
+            Self::NotKept => "it cannot be run again if the replica fails",
+            Self::Surprise => "a replica refused a statement like it",
+            Self::Retried => "the replica had no answer in time",
+        }
+    }
+}
+
+/// The most digests that are remembered; then all are forgotten.
+const MAX_SURPRISES: usize = 4096;
+
+/// Digests of statements that a replica refused although their text says they are reads. One for all sessions of a
+/// thread; the driver keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct Surprises(HashSet<u64>);
+
+impl Surprises {
+    /// Remembers one.
+    pub(crate) fn add(&mut self, digest: u64) {
+        if self.0.len() >= MAX_SURPRISES {
+            self.0.clear();
+        }
+        self.0.insert(digest);
+    }
+
+    fn has(&self, digest: u64) -> bool {
+        !self.0.is_empty() && self.0.contains(&digest)
+    }
+}
+
+impl Session {
+    /// From now on reads may be spread. `collation`: the one of the login, which says how its bytes are read.
+    pub(crate) fn spread(&mut self, collation: u16) {
+        self.spreads = Some(has_plain_bytes(collation));
+    }
+
+    /// Where the statement that waits may go.
+    pub(crate) fn place(&self, surprises: &Surprises) -> Place {
+        if self.phase != Phase::Ready {
+            return Place::Primary(Tie::Command);
+        }
+        if self.statement.verdict() == Verdict::Follows {
+            let there = self.looks_at() == Side::Replica && self.replica.is_some() && !self.tied;
+            return if there {
+                Place::Replica
+            } else {
+                Place::Primary(Tie::Follows)
+            };
+        }
+        match self.tie(surprises) {
+            Some(tie) => Place::Primary(tie),
+            None => Place::Either,
+        }
+    }
+
+    /// Where what a statement that looks back asks about has run.
+    pub(super) fn looks_at(&self) -> Side {
+        if self.statement.marks.has(Marks::FOUND_ROWS) {
+            self.found_side
+        } else {
+            self.last_side
+        }
+    }
+
+    fn tie(&self, surprises: &Surprises) -> Option<Tie> {
+        let Some(has_plain_bytes) = self.spreads else {
+            return Some(Tie::NotSpread);
+        };
+        if !matches!(self.command, code::QUERY | code::STMT_EXECUTE) || self.kill.is_some() {
+            return Some(Tie::Command);
+        }
+        if self.tied {
+            return Some(Tie::Retried);
+        }
+        match self.statement.verdict() {
+            Verdict::Anywhere => {}
+            Verdict::Primary(reason) => return Some(Tie::Text(reason)),
+            Verdict::Follows => return Some(Tie::Follows),
+        }
+        if self.transaction != Transaction::None
+            || self.lost_transaction
+            || self.state.next_transaction.is_some()
+        {
+            return Some(Tie::Transaction);
+        }
+        if self.status & flags::AUTOCOMMIT == 0 {
+            return Some(Tie::Autocommit);
+        }
+        if let Some(what) = self.state.pins.obstacle() {
+            return Some(Tie::Pinned(what));
+        }
+        if !has_plain_bytes || !self.state.has_plain_dialect() {
+            return Some(Tie::Dialect);
+        }
+        if !self.state.has_usual_isolation() {
+            return Some(Tie::Isolation);
+        }
+        self.tie_of_request().or_else(|| {
+            surprises
+                .has(self.statement.digest)
+                .then_some(Tie::Surprise)
+        })
+    }
+
+    fn tie_of_request(&self) -> Option<Tie> {
+        let own = ["mysql", "sys", "information_schema", "performance_schema"];
+        let database = &*self.state.database;
+        if own
+            .iter()
+            .any(|own| database.eq_ignore_ascii_case(own.as_bytes()))
+        {
+            return Some(Tie::Database);
+        }
+        if !self.request.is_kept() {
+            return Some(Tie::NotKept);
+        }
+        if self.command != code::STMT_EXECUTE {
+            return None;
+        }
+        let prepared = self.statements.look(self.statement_ref)?;
+        // Why: this id means another statement after the next PREPARE.
+        let is_last = self.statement_ref == u32::MAX;
+        if is_last || prepared.text.is_none() || prepared.long_data || prepared.cursor {
+            return Some(Tie::NotKept);
+        }
+        // The byte behind the id: which kind of cursor is asked for.
+        if self.request.payload().get(5) != Some(&0) {
+            return Some(Tie::NotKept);
+        }
+        (*prepared.database != *database).then_some(Tie::Database)
+    }
+
+    /// The digest of a statement that a replica refused, once.
+    pub(crate) fn take_surprise(&mut self) -> Option<u64> {
+        self.surprise.take()
+    }
+}
+
+/// False for the character sets in which a backslash or a backtick can be the second byte of a character: big5, cp932,
+/// gbk, sjis.
+pub(super) fn has_plain_bytes(collation: u16) -> bool {
+    // Those that do not pad have the same numbers and 1024 more.
+    !matches!(collation & 1023, 1 | 84 | 13 | 88 | 28 | 87 | 95 | 96)
+}
