@@ -1,8 +1,8 @@
 //! Stories on real servers (`tests/stories`, one file per story), and here what runs for longer:
-//! chaos (random misfortunes for minutes or hours) and the failover figures.
+//! chaos (random misfortunes for minutes or hours), the failover figures and the gateway's figures.
 //! What they are told with (clusters, faults, loads, verdicts) is in crate `trial`.
 //!
-//! `cargo xtask chaos` and `cargo xtask bench failover` run the program `proof` made of this.
+//! `cargo xtask chaos` and `cargo xtask bench` run the program `proof` made of this.
 
 mod arena;
 pub mod bench;
