@@ -1,4 +1,5 @@
-//! The program behind `cargo xtask chaos` and `cargo xtask bench`: reads the command line, sets the ground up, runs, and prints what was found. Results on stdout, progress on stderr.
+//! The program behind `cargo xtask chaos` and `cargo xtask bench`: reads the command line, sets the
+//! ground up, runs, and prints what was found. Results on stdout, progress on stderr.
 
 mod command;
 
