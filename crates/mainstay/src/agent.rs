@@ -19,6 +19,7 @@ mod lock;
 mod log;
 mod node;
 mod notify;
+mod outcomes;
 mod papers;
 mod reception;
 mod refusal;

@@ -11,6 +11,7 @@ use peer::{Authority, Endpoint, Identity, JoinDesk, TokenStore};
 use tokio::sync::watch;
 
 use super::directory::Directory;
+use super::outcomes::Outcomes;
 use super::papers::{Papers, ledger_identity};
 use super::refusal;
 use super::transport::PeerTransport;
@@ -36,6 +37,8 @@ pub(super) struct Node {
     pub(super) keeper: Slot<keeper::Handle>,
     /// The gateway that lives now.
     pub(super) gateway: Slot<sql_gateway::Handle>,
+    /// What became of writes in flight, where this node's server is the primary.
+    pub(super) outcomes: Outcomes,
     /// What the gateway does; a new keeper is told at once.
     pub(super) gate: watch::Sender<Gate>,
     /// What the keeper believes; none before its first word. It outlives keepers.
@@ -117,6 +120,7 @@ impl Node {
             desk,
             keeper: Slot::empty(),
             gateway: Slot::empty(),
+            outcomes: Outcomes::default(),
             gate: watch::Sender::new(Gate::default()),
             picture: watch::Sender::new(None),
         })

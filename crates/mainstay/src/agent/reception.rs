@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::node::{Node, local};
-use super::{admit, transport};
+use super::{admit, outcomes, transport};
 
 /// Under this name statements of other nodes' gateways arrive.
 pub(super) const SQL: &str = "sql";
@@ -99,6 +99,7 @@ impl Handler for Reception {
         match service {
             transport::SERVICE => Ok(self.node.raft.handle(&request).await),
             keeper::SERVICE => Ok(self.keeper()?.call(&name, &request).await),
+            outcomes::SERVICE => self.node.outcomes.serve(&self.node, &request).await,
             other => Err(Refusal(format!("there is no service `{other}` here"))),
         }
     }
