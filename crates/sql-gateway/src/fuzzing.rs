@@ -9,7 +9,7 @@ use crate::account::{Accounts, Proof};
 use crate::backend::{ServerLogin, Step, ok_for_client};
 use crate::fault::Fault;
 use crate::frontend::{Arrival, Greeter};
-use crate::session::{Session, Want};
+use crate::session::{Place, Session, Side, Surprises, Want};
 
 /// More than this is never made up for one side.
 const OUTBOX_LIMIT: usize = 1 << 21;
@@ -35,6 +35,10 @@ pub fn session(bytes: &[u8]) {
         b"shop",
         flags::AUTOCOMMIT,
     );
+    if first & 4 != 0 {
+        session.spread(45);
+        session.replica_attached();
+    }
     while let Some((&head, more)) = rest.split_first() {
         let (piece, after) = more.split_at(more.len().min(usize::from(head >> 2) * 4));
         rest = after;
@@ -57,11 +61,16 @@ pub fn session(bytes: &[u8]) {
             session.to_server.len() < OUTBOX_LIMIT,
             "too much for the server"
         );
+        assert!(
+            session.take_to_replica().len() < OUTBOX_LIMIT,
+            "too much for the replica"
+        );
         session.to_client.clear();
         session.to_server.clear();
     }
     let _ = session.script();
     session.lost();
+    session.replica_lost();
 }
 
 fn from_client(session: &mut Session, mut bytes: &[u8]) {
@@ -76,6 +85,10 @@ fn from_client(session: &mut Session, mut bytes: &[u8]) {
         }
         bytes = &bytes[taken.used..];
         match session.want() {
+            Want::Send
+                if session.has_replica()
+                    && !matches!(session.place(&Surprises::default()), Place::Primary(_))
+                    && session.launch_elsewhere(Some("SELECT MASTER_GTID_WAIT('0-1-7', 1)")) => {}
             Want::Send if session.launch().is_err() => session.fail(&Fault::LooksBack),
             Want::SendIfConnected => session.skip(),
             Want::Resolve(_) => session.resolved(None),
@@ -91,13 +104,24 @@ fn from_client(session: &mut Session, mut bytes: &[u8]) {
 
 fn from_server(session: &mut Session, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match session.server_bytes(bytes, false) {
+        let there = session.side() == Side::Replica || session.replica_is_busy();
+        let given = if there {
+            session.replica_bytes(bytes, false)
+        } else {
+            session.server_bytes(bytes, false)
+        };
+        match given {
             Ok(given) if given.used > 0 => {
                 assert!(
                     given.pass <= given.used && given.used <= bytes.len(),
                     "counts"
                 );
                 bytes = &bytes[given.used..];
+            }
+            _ if there => {
+                session.replica_lost();
+                session.replica_attached();
+                return;
             }
             _ => {
                 session.lost();

@@ -7,12 +7,29 @@
 
 mod account;
 mod backend;
+#[cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        reason = "pure and tested; the driver asks for it once it has replicas"
+    )
+)]
+mod balance;
 mod behind;
 mod config;
 mod doorstep;
 mod driver;
 mod error;
+mod explain;
 mod fault;
+#[cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        reason = "pure and tested; the driver asks for it once it has replicas"
+    )
+)]
+mod freshness;
 mod frontend;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -32,6 +49,7 @@ pub use account::{Accounts, Proof};
 pub use behind::Behind;
 pub use config::Config;
 pub use error::GatewayError;
+pub use explain::{Assumed, Explanation, Where, explain};
 pub use handle::{Drained, Handle};
 pub use lease::Lease;
 pub use metrics::Stats;

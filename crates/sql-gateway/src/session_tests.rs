@@ -133,3 +133,6 @@ proptest! {
         }
     }
 }
+
+#[path = "session/elsewhere_tests.rs"]
+mod elsewhere;

@@ -9,6 +9,7 @@ use wire::reply::{Change, ErrPacket, OkPacket, changes};
 use wire::statement::{Kind as Is, Marks, names_collation};
 use wire::walk::{Kind, Step};
 
+use super::side::Side;
 use super::state::Pins;
 use super::{Phase, Session, Transaction};
 use crate::fault::Fault;
@@ -71,12 +72,14 @@ impl Session {
         }
         match self.phase {
             Phase::Preparing => self.preparing_step(input),
-            Phase::Flight | Phase::Infile => self.answer_step(input, killed),
+            Phase::Flight | Phase::Infile if self.side == Side::Primary => {
+                self.answer_step(input, killed)
+            }
             _ => Err(Refusal::Broken),
         }
     }
 
-    fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
+    pub(super) fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
         let quiet = self.replay.runs();
         let before = self.to_client.len();
         let mut given = match self.walker.step(input)? {
@@ -140,11 +143,13 @@ impl Session {
             return Err(Refusal::Tell(Fault::OutcomeUnknown));
         }
         self.signer.answered();
-        self.take_status(ok.status);
-        if ok.insert_id != 0 {
-            self.state.last_insert_id = ok.insert_id;
+        if self.side == Side::Primary {
+            self.take_status(ok.status);
+            if ok.insert_id != 0 {
+                self.state.last_insert_id = ok.insert_id;
+            }
+            self.learn(ok.changes);
         }
-        self.learn(ok.changes);
         if self.tracks || ok.status & flags::STATE_CHANGED == 0 {
             return Ok(true);
         }
@@ -154,6 +159,9 @@ impl Session {
     }
 
     fn meet_eof(&mut self, status: u16) -> bool {
+        if self.side == Side::Replica {
+            return true;
+        }
         self.take_status(status);
         // Why: an EOF has the flag without the details; a function in a read made state that nobody names.
         if status & flags::STATE_CHANGED != 0 && self.statement.kind != Is::SetStatement {
@@ -166,6 +174,9 @@ impl Session {
         let Some(err) = ErrPacket::parse(&bytes[HEADER..]) else {
             return true;
         };
+        if self.side == Side::Replica {
+            return self.meet_replica_err(bytes);
+        }
         let read_only =
             err.code == 1290 && err.message.windows(11).any(|part| part == b"--read-only");
         if read_only
@@ -215,9 +226,12 @@ impl Session {
         if !kept {
             statement.marks.add(Marks::CUT);
         }
-        let ours = self
-            .statements
-            .add(kept.then_some(text), statement, server_id, parameters);
+        let ours = self.statements.add(
+            kept.then_some(text),
+            statement,
+            &self.state.database,
+            (server_id, parameters),
+        );
         let mut renamed = bytes.to_vec();
         renamed[HEADER + 1..HEADER + 5].copy_from_slice(&ours.to_le_bytes());
         self.to_client.extend_from_slice(&renamed);
@@ -251,6 +265,7 @@ impl Session {
                 Change::Variable(b"last_gtid", gtid) => {
                     named = true;
                     self.signer.committed(gtid);
+                    self.remember_write(gtid);
                     // Why: a part of the transaction that is committed must not run again.
                     if self.in_transaction() {
                         self.replay.spoil();
@@ -281,6 +296,8 @@ impl Session {
     /// The answer has ended: what does the statement leave behind?
     fn ended(&mut self) {
         self.moved_since_answer = false;
+        self.replica_answered();
+        self.remember_side();
         let failed = std::mem::take(&mut self.failed);
         self.last_failed = failed;
         if !failed {
@@ -330,6 +347,9 @@ impl Session {
         match self.command {
             code::RESET_CONNECTION => {
                 self.state.reset();
+                if let Some(replica) = &mut self.replica {
+                    replica.is_stale = true;
+                }
                 self.statements.clear();
                 self.transaction = Transaction::None;
                 self.lost_transaction = false;

@@ -100,6 +100,7 @@ impl Session {
             }
             code::STMT_CLOSE => {
                 let id = self.statement_ref;
+                self.close_elsewhere(id);
                 if !self.statements.is_here(id) {
                     if !self.replay.keeps(id) {
                         self.statements.remove(id);

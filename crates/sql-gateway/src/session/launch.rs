@@ -1,16 +1,22 @@
 //! A command goes to the server: prepared statements first get there what this server has not heard.
 
 use wire::command::{self, Shape, code};
-use wire::statement::Kind;
+use wire::statement::{Kind, Marks};
 
 use super::parameter_types::ParameterTypes;
+use super::side::Side;
 use super::{Phase, Session};
 use crate::fault::Fault;
 
 impl Session {
     /// The statement goes to the server now: returns its bytes. The driver has a connection.
     pub(crate) fn launch(&mut self) -> Result<&[u8], Fault> {
-        if self.moved_since_answer && self.statement.marks.has(wire::statement::Marks::LOOKS_BACK) {
+        if self.moved_since_answer && self.statement.marks.has(Marks::LOOKS_BACK) {
+            return Err(Fault::LooksBack);
+        }
+        if self.statement.marks.has(Marks::LOOKS_BACK) && self.looks_at() == Side::Replica {
+            // Why: run again, both run here.
+            self.spreads = None;
             return Err(Fault::LooksBack);
         }
         let runs = matches!(
@@ -110,6 +116,9 @@ impl Session {
                             .get(place.at..place.at + place.length)
                             .map(Into::into);
                         prepared.types_known = true;
+                        if let Some(replica) = &mut self.replica {
+                            replica.forget_types(id);
+                        }
                     } else if !prepared.types_known && prepared.types.is_some() {
                         if !kept {
                             return Err(Fault::StatementLost("the parameter types"));

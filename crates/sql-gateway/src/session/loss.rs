@@ -2,6 +2,7 @@
 
 use wire::statement::{Kind, Marks};
 
+use super::side::Side;
 use super::{Phase, Session, Transaction};
 use crate::fault::Fault;
 use wire::flags;
@@ -18,7 +19,9 @@ impl Session {
             self.replay_lost();
             return self.phase == Phase::Ready;
         }
+        let elsewhere = self.side == Side::Replica;
         match self.phase {
+            Phase::Flight if elsewhere => {}
             Phase::Idle | Phase::Ready | Phase::Preparing => {
                 if self.in_transaction() && self.replay.can() {
                     self.replay.plan();

@@ -2,23 +2,49 @@
 //!
 //! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them ·
 //! `launch.rs` a command goes to the server · `answer.rs` bytes of the server · `loss.rs` what a broken connection means ·
+//! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more.
 
 mod answer;
+#[cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        reason = "pure and tested; the driver asks for it once it has replicas"
+    )
+)]
+mod elsewhere;
 mod intake;
 mod launch;
 mod loss;
 mod parameter_types;
 mod prepared;
 mod replay;
+#[cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        reason = "pure and tested; the driver asks for it once it has replicas"
+    )
+)]
+mod replica;
 mod request;
 mod resolve;
+#[cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        reason = "pure and tested; the driver asks for it once it has replicas"
+    )
+)]
+mod side;
 mod state;
 mod tag;
 
 use wire::command::{self, Shape};
 use wire::flags;
+use wire::gtid::Gtid;
 use wire::kill::Kill;
 use wire::statement::Statement;
 use wire::walk::Walker;
@@ -27,8 +53,12 @@ use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
 use prepared::Statements;
 use replay::Replay;
+use replica::Replica;
 use request::Request;
 use resolve::Doubt;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use side::{Place, Surprises};
+pub(crate) use side::{Side, Tie};
 use state::State;
 use tag::Signer;
 use wire::outcome::Question;
@@ -111,6 +141,19 @@ pub(crate) struct Session {
     moved_since_answer: bool,
     state: State,
     statements: Statements,
+    /// Reads may be spread; and whether the login's character set is a plain one.
+    spreads: Option<bool>,
+    replica: Option<Box<Replica>>,
+    /// Which side runs the current statement.
+    side: Side,
+    /// The current statement runs on the primary, whatever it is.
+    tied: bool,
+    /// Where the statement before ran, and where the last one that FOUND_ROWS asks about.
+    last_side: Side,
+    found_side: Side,
+    surprise: Option<u64>,
+    /// The last transaction this session wrote, as the server told it.
+    wrote: Option<Gtid>,
     signer: Signer,
     replay: Replay,
     doubt: Option<Box<Doubt>>,
@@ -150,6 +193,14 @@ impl Session {
             moved_since_answer: false,
             state: State::new(database),
             statements: Statements::default(),
+            spreads: None,
+            replica: None,
+            side: Side::Primary,
+            tied: false,
+            last_side: Side::Primary,
+            found_side: Side::Primary,
+            surprise: None,
+            wrote: None,
             signer: Signer::default(),
             replay: Replay::default(),
             doubt: None,
@@ -204,8 +255,13 @@ impl Session {
 
     /// True while a transaction is open or may be, or a statement runs: a drain waits for its end.
     pub(crate) fn is_open(&self) -> bool {
-        self.in_transaction()
-            || matches!(self.phase, Phase::Flight | Phase::Infile | Phase::Preparing)
+        self.in_transaction() || self.runs_here()
+    }
+
+    /// True while a statement runs on the primary.
+    fn runs_here(&self) -> bool {
+        self.side == Side::Primary
+            && matches!(self.phase, Phase::Flight | Phase::Infile | Phase::Preparing)
     }
 
     /// True while a transaction is open or may be.
@@ -216,6 +272,7 @@ impl Session {
     /// True while a read outside a transaction waits for the first byte of its answer.
     pub(crate) fn reads_afresh(&self) -> bool {
         self.phase == Phase::Flight
+            && self.side == Side::Primary
             && !self.delivered
             && !self.in_transaction()
             && self.statement.is_plain_read()
@@ -266,8 +323,7 @@ impl Session {
 
     /// True when the server owes an answer.
     pub(crate) fn awaits_server(&self) -> bool {
-        self.swallow.is_some()
-            || matches!(self.phase, Phase::Flight | Phase::Infile | Phase::Preparing)
+        self.swallow.is_some() || self.runs_here()
     }
 
     /// Answers the current statement with an error, and ends the session if the fault says so.
@@ -279,6 +335,7 @@ impl Session {
         let sequence = self.next_sequence();
         wire::packet::put(&mut self.to_client, sequence, &fault.payload());
         let whole = self.request.is_whole();
+        self.give_up_replica_answer();
         self.finish();
         if fault.closes() || !whole {
             self.phase = Phase::Closing;
@@ -312,6 +369,8 @@ impl Session {
         self.sent = false;
         self.refused = None;
         self.kill = None;
+        self.side = Side::Primary;
+        self.tied = false;
     }
 }
 

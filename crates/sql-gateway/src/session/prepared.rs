@@ -16,6 +16,8 @@ pub(crate) struct Prepared {
     pub(crate) text: Option<Box<[u8]>>,
     /// What its text is.
     pub(crate) statement: Statement,
+    /// The default database it was prepared with.
+    pub(crate) database: Box<[u8]>,
     /// The id on the server.
     pub(crate) server_id: u32,
     /// The connection on which that id is good.
@@ -41,18 +43,21 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    /// Adds a statement that was prepared on this connection; returns the client's id.
+    /// Adds a statement that was prepared on this connection (`there`: its id there and its number of parameters);
+    /// returns the client's id.
     pub(crate) fn add(
         &mut self,
         text: Option<&[u8]>,
         statement: Statement,
-        server_id: u32,
-        parameters: u16,
+        database: &[u8],
+        there: (u32, u16),
     ) -> u32 {
+        let (server_id, parameters) = there;
         self.last = self.last.wrapping_add(1).clamp(1, LAST - 1);
         let prepared = Prepared {
             text: text.map(Into::into),
             statement,
+            database: database.into(),
             server_id,
             connection: self.connection,
             parameters,
@@ -79,7 +84,7 @@ impl Statements {
     /// The same, to look at.
     pub(crate) fn look(&self, id: u32) -> Option<&Prepared> {
         let id = if id == LAST { self.last } else { id };
-        self.known.as_ref()?.get(&id)
+        self.known.as_ref().and_then(|known| known.get(&id))
     }
 
     /// True when the statement is prepared on this connection.

@@ -72,6 +72,8 @@ pub(crate) struct State {
     pub(crate) next_transaction: Option<Box<[u8]>>,
     pub(crate) last_insert_id: u64,
     pub(crate) multi_statements: Option<bool>,
+    /// Grows with each change of `variables`.
+    pub(crate) version: u32,
 }
 
 impl State {
@@ -108,6 +110,7 @@ impl State {
             _ => {}
         }
         self.forget(name);
+        self.version = self.version.wrapping_add(1);
         let size: usize = self
             .variables
             .iter()
@@ -129,8 +132,42 @@ impl State {
         *self = Self {
             database,
             multi_statements: self.multi_statements,
+            version: self.version.wrapping_add(1),
             ..Self::default()
         };
+    }
+
+    /// The statement that sets the variables, if there are any.
+    pub(super) fn settings(&self) -> Option<String> {
+        let mut set = String::new();
+        for (name, value) in &self.variables {
+            set.push_str(if set.is_empty() { "SET SESSION " } else { ", " });
+            set.push_str(name);
+            set.push('=');
+            set.push_str(&literal(name, value));
+        }
+        (!set.is_empty()).then_some(set)
+    }
+
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        let known = self.variables.iter().find(|(known, _)| &**known == name);
+        known.map(|(_, value)| &**value)
+    }
+
+    /// True when texts mean what the scanner takes them for: no character set with halves that look like quotes, no
+    /// mode of another dialect.
+    pub(super) fn has_plain_dialect(&self) -> bool {
+        let odd = [&b"big5"[..], b"cp932", b"gbk", b"sjis"];
+        let client = self.value("character_set_client").unwrap_or_default();
+        let mode = self.value("sql_mode").unwrap_or_default();
+        !odd.contains(&client) && !mode.windows(6).any(|part| part == b"ORACLE")
+    }
+
+    /// True when the isolation level was not changed, or to one under which a single read is the same.
+    pub(super) fn has_usual_isolation(&self) -> bool {
+        let levels = ["tx_isolation", "transaction_isolation"].map(|name| self.value(name));
+        let mut levels = levels.into_iter().flatten();
+        levels.all(|level| matches!(level, b"REPEATABLE-READ" | b"READ-COMMITTED"))
     }
 
     /// The statements that make this state on a fresh connection; each is answered with OK.
