@@ -1,7 +1,7 @@
 //! What became of writes that were in flight when the former primary died: looked up in this server's binlog.
 //!
 //! Only on the primary, once it is open, and only up to where its epoch began: everything of the epoch before is in that
-//! stretch or will never be anywhere (see `docs/decisions/0016-writes-in-flight.md`). The files are read beside the server; it is
+//! stretch or will never be anywhere (see `docs/decisions/0014-writes-in-flight-are-looked-up.md`). The files are read beside the server; it is
 //! asked only for the AUTO_INCREMENT column of a table.
 
 use std::path::PathBuf;
