@@ -178,10 +178,6 @@ impl Bench<'_> {
     }
 
     fn circumstances(&mut self) {
-        let Wish {
-            rounds, seconds, ..
-        } = self.wish;
-        self.note("rounds", format!("{rounds} of {seconds} s each"));
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         self.note("machine", format!("{cores} cores, Linux {}", kernel.trim()));
@@ -313,7 +309,10 @@ impl Bench<'_> {
             }
             match self.way(peer).await {
                 Ok(Some(running)) => ways.push(running),
-                Ok(None) => self.note(peer.key(), "not here".to_owned()),
+                Ok(None) if self.wish.wants_peer(peer) => {
+                    self.note(peer.key(), "not here".to_owned());
+                }
+                Ok(None) => {}
                 Err(error) => self.failed(peer.key(), &error),
             }
         }
