@@ -97,7 +97,11 @@ const ACCOUNTS: &str = "
 impl Server {
     /// Starts a server that knows itself by `name` (table `shop.who`).
     pub(crate) fn start(name: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(name, tempfile::tempdir().unwrap())
+    }
+
+    /// The same, in this directory.
+    pub(crate) fn start_in(name: &str, directory: tempfile::TempDir) -> Self {
         let path = directory.path();
         let copied = Command::new("cp")
             .arg("-r")

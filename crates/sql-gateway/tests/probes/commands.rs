@@ -1,0 +1,526 @@
+//! The protocol's other commands, and what they do to a session.
+
+use wire::command::{Shape, code};
+use wire::packet::packet;
+
+use crate::answer::show;
+use crate::book::Coded;
+use crate::conn::Who;
+use crate::stage::Stage;
+use crate::value::Value;
+
+pub(crate) const PROBES: &[Coded] = &[
+    ("com_ping", "PING, inside and outside a transaction", ping),
+    (
+        "com_init_db",
+        "INIT_DB, also for a database that is not",
+        init_db,
+    ),
+    (
+        "com_field_list",
+        "FIELD_LIST of a table, with a pattern, of no table",
+        field_list,
+    ),
+    (
+        "com_statistics",
+        "STATISTICS answers with a text",
+        statistics,
+    ),
+    (
+        "com_set_option",
+        "multi-statements switched off and on",
+        set_option,
+    ),
+    (
+        "com_reset_connection",
+        "RESET_CONNECTION: everything of the session is gone",
+        reset_connection,
+    ),
+    (
+        "com_change_user",
+        "CHANGE_USER: another account, another database, nothing left over",
+        change_user,
+    ),
+    (
+        "com_change_user_refused",
+        "CHANGE_USER with a wrong password ends the connection",
+        change_user_refused,
+    ),
+    (
+        "com_change_user_open_transaction",
+        "CHANGE_USER rolls back and unlocks",
+        change_user_open,
+    ),
+    (
+        "com_process_kill",
+        "PROCESS_KILL, the old form of KILL",
+        process_kill,
+    ),
+    (
+        "com_process_info",
+        "PROCESS_INFO, the old form of SHOW PROCESSLIST",
+        process_info,
+    ),
+    (
+        "com_create_and_drop_db",
+        "the old forms of CREATE and DROP DATABASE",
+        create_db,
+    ),
+    ("com_refresh", "REFRESH, the old form of FLUSH", refresh),
+    ("com_debug", "DEBUG", debug),
+    (
+        "com_unknown",
+        "a command's number that nobody knows",
+        unknown,
+    ),
+    (
+        "com_replication",
+        "BINLOG_DUMP and REGISTER of a replica",
+        replication,
+    ),
+    ("com_empty", "a packet without a command", empty),
+    ("com_quit", "QUIT inside a transaction rolls back", quit),
+    (
+        "pipelined_queries",
+        "three statements in one packet's time, answers in order",
+        pipelined,
+    ),
+    (
+        "transaction_of_a_lost_client",
+        "a client that vanishes leaves nothing",
+        vanished,
+    ),
+    (
+        "local_infile",
+        "LOAD DATA LOCAL INFILE reads the client's file",
+        local_infile,
+    ),
+    (
+        "local_infile_empty",
+        "an empty file, and one that the client will not send",
+        local_infile_empty,
+    ),
+    (
+        "local_infile_error",
+        "the table is not there: no file is asked for",
+        local_infile_error,
+    ),
+    (
+        "local_infile_in_multi_statements",
+        "a file between two results",
+        local_infile_multi,
+    ),
+    (
+        "session_tracking",
+        "what a client that tracks the session is told",
+        tracking,
+    ),
+    (
+        "status_flags",
+        "the flags of a transaction, of reads without index, of no-backslash-escapes",
+        status,
+    ),
+];
+
+fn simple(stage: &mut Stage, what: &str, payload: &[u8]) {
+    stage.command(1, what, payload, Shape::Simple);
+}
+
+fn ping(stage: &mut Stage) {
+    simple(stage, "pings", &[code::PING]);
+    stage.query(1, "BEGIN");
+    simple(stage, "pings", &[code::PING]);
+    stage.query(1, "SELECT @@in_transaction");
+    stage.query(1, "SELECT 1/0");
+    simple(stage, "pings", &[code::PING]);
+    stage.query(1, "SHOW WARNINGS");
+}
+
+fn init_db(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    simple(stage, "uses mysql", b"\x02mysql");
+    stage.query(1, "SELECT DATABASE()");
+    simple(stage, "uses nothing", b"\x02no_such_database");
+    simple(stage, "uses an empty name", b"\x02");
+    stage.query(1, "SELECT DATABASE()");
+    simple(stage, "uses probe", b"\x02probe");
+    stage.query(1, "SELECT * FROM t");
+}
+
+fn field_list(stage: &mut Stage) {
+    stage.query(
+        1,
+        "CREATE TABLE t (one INT DEFAULT 5, two VARCHAR(9), other DATE)",
+    );
+    for payload in [
+        &b"\x04t\0"[..],
+        b"\x04t\0o%",
+        b"\x04t\0nothing",
+        b"\x04nothing\0",
+    ] {
+        let what = format!("lists {}", show(&payload[1..]));
+        stage.command(1, &what, payload, Shape::Rows);
+    }
+    stage.query(1, "SELECT 'after'");
+}
+
+fn statistics(stage: &mut Stage) {
+    // Why: uptime and counters differ by nature; the words around them do not.
+    let answer = stage.ask(1, &[code::STATISTICS], Shape::Text);
+    let words: String = answer
+        .lines
+        .concat()
+        .chars()
+        .filter(|c| !c.is_ascii_digit())
+        .collect();
+    stage.say(&words);
+    stage.query(1, "SELECT 'after'");
+}
+
+fn set_option(stage: &mut Stage) {
+    for (what, payload) in [
+        ("off", b"\x1b\x01\0"),
+        ("on", b"\x1b\0\0"),
+        ("odd", b"\x1b\x09\0"),
+    ] {
+        simple(stage, what, payload);
+        stage.say("two at once");
+        let answer = stage.text(1, "SELECT 1; SELECT 2");
+        stage.tell(&answer);
+    }
+}
+
+/// Everything a session can hold.
+fn fill(stage: &mut Stage) {
+    stage.query(
+        1,
+        "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)",
+    );
+    for sql in [
+        "SET @a = 1, sql_mode = '', time_zone = '+05:00', group_concat_max_len = 7",
+        "SET NAMES latin1",
+        "CREATE TEMPORARY TABLE tt (a INT)",
+        "SELECT GET_LOCK('probe', 0)",
+        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "PREPARE s FROM 'SELECT 1'",
+        "INSERT INTO t (v) VALUES (1)",
+        "USE information_schema",
+        "SET autocommit = 0",
+        "INSERT INTO probe.t (v) VALUES (2)",
+    ] {
+        stage.query(1, sql);
+    }
+}
+
+/// What is left of it.
+fn look(stage: &mut Stage) {
+    for sql in [
+        "SELECT @a, @@sql_mode, @@time_zone, @@group_concat_max_len, @@autocommit, @@tx_isolation",
+        "SELECT @@character_set_client, @@collation_connection, DATABASE(), LAST_INSERT_ID()",
+        "SELECT IS_FREE_LOCK('probe'), @@in_transaction, USER(), CURRENT_USER()",
+        "SELECT COUNT(*) FROM probe.t",
+    ] {
+        stage.query(1, sql);
+    }
+    for sql in ["SELECT * FROM probe.tt", "EXECUTE s"] {
+        let answer = stage.text(1, sql);
+        stage.say(sql);
+        stage.tell(&answer);
+    }
+}
+
+fn reset_connection(stage: &mut Stage) {
+    fill(stage);
+    let statement = stage.prepare(1, "SELECT ?");
+    simple(stage, "resets the connection", &[code::RESET_CONNECTION]);
+    look(stage);
+    stage.execute(1, statement, &[Value::Int(1)]);
+    simple(stage, "resets again", &[code::RESET_CONNECTION]);
+    stage.query(1, "SELECT 'after'");
+}
+
+fn change_user(stage: &mut Stage) {
+    fill(stage);
+    let statement = stage.prepare(1, "SELECT ?");
+    let who = Who {
+        database: "shop",
+        user: "empty",
+        password: "",
+        ..Who::app(stage.way.capabilities())
+    };
+    change(stage, &who);
+    stage.query(1, "SELECT USER(), DATABASE(), @a, @@character_set_client");
+    stage.execute(1, statement, &[Value::Int(1)]);
+    let refused = stage.text(1, "SELECT * FROM probe.t");
+    stage.tell(&refused);
+    change(stage, &Who::app(stage.way.capabilities()));
+    look(stage);
+    let nowhere = Who {
+        database: "",
+        ..Who::app(stage.way.capabilities())
+    };
+    change(stage, &nowhere);
+    stage.query(1, "SELECT DATABASE()");
+}
+
+fn change(stage: &mut Stage, who: &Who<'_>) {
+    let answer = stage.conn(1).change_user(who);
+    let line = answer.map_or_else(|error| error.kind().to_string(), |packet| show(&packet));
+    stage.say(&format!("1 becomes {}: {line}", who.user));
+}
+
+fn change_user_refused(stage: &mut Stage) {
+    let wrong = Who {
+        password: "wrong",
+        ..Who::app(stage.way.capabilities())
+    };
+    change(stage, &wrong);
+    let answer = stage.text(1, "SELECT 1");
+    stage.tell(&answer);
+    let unknown = Who {
+        database: "no_such_database",
+        ..Who::app(stage.way.capabilities())
+    };
+    stage.take(1);
+    change(stage, &unknown);
+    let answer = stage.text(1, "SELECT 1");
+    stage.tell(&answer);
+}
+
+fn change_user_open(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.query(1, "LOCK TABLES t WRITE");
+    change(stage, &Who::app(stage.way.capabilities()));
+    stage.query(2, "INSERT INTO t VALUES (1)");
+    stage.query(1, "BEGIN");
+    stage.query(1, "INSERT INTO t VALUES (2)");
+    change(stage, &Who::app(stage.way.capabilities()));
+    stage.query(1, "SELECT COUNT(*), @@in_transaction FROM t");
+}
+
+fn process_kill(stage: &mut Stage) {
+    for by_greeting in [true, false] {
+        let id = if by_greeting {
+            stage.conn(1).greeting.thread
+        } else {
+            stage
+                .text(1, "SELECT CONNECTION_ID()")
+                .value
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        let mut payload = vec![code::PROCESS_KILL];
+        payload.extend_from_slice(&id.to_le_bytes());
+        stage.command(2, "kills 1", &payload, Shape::Simple);
+        stage.ends(1);
+    }
+    let answer = stage.ask(2, b"\x0c\xff\xff\xff\x7f", Shape::Simple);
+    stage.tell(&answer);
+}
+
+fn process_info(stage: &mut Stage) {
+    let answer = stage.ask(1, &[code::PROCESS_INFO], Shape::Query);
+    let columns = answer
+        .lines
+        .iter()
+        .filter(|line| line.starts_with("column"));
+    let columns = columns.count();
+    stage.say(&format!(
+        "{columns} columns, rows {}, {:?}",
+        answer.rows > 0,
+        answer.error
+    ));
+}
+
+fn create_db(stage: &mut Stage) {
+    for payload in [
+        &b"\x05probe_made"[..],
+        b"\x05probe_made",
+        b"\x06probe_made",
+        b"\x06probe_made",
+    ] {
+        simple(stage, &show(payload), payload);
+    }
+    stage.query(1, "SELECT 'after'");
+}
+
+fn refresh(stage: &mut Stage) {
+    simple(stage, "flushes tables", b"\x07\x04");
+    simple(stage, "flushes status", b"\x07\x10");
+    stage.query(1, "SELECT 'after'");
+}
+
+fn debug(stage: &mut Stage) {
+    simple(stage, "debugs", &[code::DEBUG]);
+    stage.query(1, "SELECT 'after'");
+}
+
+fn unknown(stage: &mut Stage) {
+    for command in [0x0b, 0x0f, 0x10, 0x1d, 0x30, 0x99, 0xfe] {
+        simple(stage, &format!("command {command:02x}"), &[command]);
+    }
+    stage.query(1, "SELECT 'after'");
+}
+
+fn replication(stage: &mut Stage) {
+    simple(
+        stage,
+        "registers",
+        b"\x15\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    );
+    stage.query(1, "SELECT 'after'");
+}
+
+fn empty(stage: &mut Stage) {
+    simple(stage, "sends nothing", &[]);
+    let answer = stage.text(1, "SELECT 'after'");
+    stage.tell(&answer);
+}
+
+fn quit(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.query(1, "BEGIN");
+    stage.query(1, "INSERT INTO t VALUES (1)");
+    stage.quit(1);
+    stage.query(2, "LOCK TABLES t WRITE");
+    stage.query(2, "SELECT COUNT(*) FROM t");
+}
+
+fn pipelined(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    let mut all = Vec::new();
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "SELECT COUNT(*) FROM t",
+        "SELECT * FROM nothing",
+    ] {
+        let mut payload = vec![code::QUERY];
+        payload.extend_from_slice(sql.as_bytes());
+        all.extend_from_slice(&packet(0, &payload));
+    }
+    let sent = stage.conn(1).send_raw(&all).is_ok();
+    stage.say(&format!("three at once: {sent}"));
+    for _ in 0..3 {
+        let answer = stage.receive(1, Shape::Query);
+        stage.tell(&answer);
+    }
+    stage.query(1, "SELECT 'after'");
+}
+
+fn vanished(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.query(1, "LOCK TABLES t WRITE");
+    drop(stage.take(1));
+    stage.query(2, "INSERT INTO t VALUES (1)");
+    stage.query(1, "BEGIN");
+    stage.query(1, "UPDATE t SET a = 2");
+    drop(stage.take(1));
+    stage.query(2, "UPDATE t SET a = 3");
+    stage.query(2, "SELECT a FROM t");
+}
+
+fn local_infile(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT, b VARCHAR(20))");
+    stage.conn(1).file = Some(b"1\tone\n2\t\\N\n3\tthree\n".to_vec());
+    // Why: a file of that name is on no machine; only the client can have it.
+    stage.query(
+        1,
+        "LOAD DATA LOCAL INFILE '/only/the/client/has/this' INTO TABLE t",
+    );
+    stage.query(1, "SELECT * FROM t");
+    stage.query(
+        1,
+        "LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE t (a, @b) SET b = 'set'",
+    );
+    stage.query(1, "SHOW WARNINGS");
+    stage.query(2, "SELECT COUNT(*) FROM t");
+}
+
+fn local_infile_empty(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.query(1, "LOAD DATA LOCAL INFILE 'refused' INTO TABLE t");
+    stage.query(1, "SELECT COUNT(*) FROM t");
+    stage.conn(1).file = Some(b"1\n".to_vec());
+    stage.query(1, "BEGIN");
+    stage.query(1, "LOAD /* c */ DATA LOCAL INFILE 'x' INTO TABLE t");
+    stage.query(1, "ROLLBACK");
+    stage.query(1, "SELECT COUNT(*) FROM t");
+}
+
+fn local_infile_error(stage: &mut Stage) {
+    stage.conn(1).file = Some(b"1\n".to_vec());
+    let answer = stage.text(1, "LOAD DATA LOCAL INFILE 'x' INTO TABLE nothing");
+    stage.tell(&answer);
+    stage.query(1, "CREATE TABLE t (a INT PRIMARY KEY)");
+    stage.conn(1).file = Some(b"1\n1\nx\n".to_vec());
+    stage.query(1, "LOAD DATA LOCAL INFILE 'x' INTO TABLE t");
+    stage.query(1, "SHOW WARNINGS");
+    let answer = stage.text(1, "LOAD XML LOCAL INFILE 'x' INTO TABLE t");
+    stage.tell(&answer);
+    stage.query(1, "SELECT 'after'");
+}
+
+fn local_infile_multi(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.conn(1).file = Some(b"5\n6\n".to_vec());
+    stage.query(
+        1,
+        "SELECT 1; LOAD DATA LOCAL INFILE 'x' INTO TABLE t; SELECT COUNT(*) FROM t",
+    );
+    stage.query(1, "SELECT 'after'");
+}
+
+fn tracking(stage: &mut Stage) {
+    stage.shows_changes = true;
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.query(1, "INSERT INTO t VALUES (1) RETURNING a");
+    for sql in [
+        "SET NAMES latin1",
+        "SET sql_mode = ''",
+        "SET autocommit = 0",
+        "SET autocommit = 1",
+        "USE mysql",
+        "SET @a = 1",
+        "SET time_zone = '+01:00'",
+        "SET session_track_system_variables = 'sql_mode'",
+        "SET sql_mode = 'ANSI'",
+        "SET time_zone = '+02:00'",
+        "SET session_track_state_change = 1",
+        "SET @a = 2",
+        "SET session_track_schema = 0",
+        "USE probe",
+        "SET session_track_system_variables = '*'",
+        "SET sort_buffer_size = 65536",
+        "SELECT @@session_track_system_variables, @@session_track_schema, @@session_track_state_change",
+    ] {
+        stage.query(1, sql);
+    }
+    stage.query(
+        2,
+        "SELECT @@session_track_schema, @@session_track_state_change",
+    );
+    stage.query(2, "SHOW VARIABLES LIKE 'session_track_s%'");
+}
+
+fn status(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT, b INT, KEY (b))");
+    for sql in [
+        "SELECT * FROM t",
+        "SELECT * FROM t WHERE a = 1",
+        "START TRANSACTION READ ONLY",
+        "SELECT * FROM t",
+        "COMMIT",
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
+        "SELECT 1",
+        "SET sql_mode = 'ANSI_QUOTES'",
+        "DO 1",
+        "BEGIN",
+        "INSERT INTO t VALUES (1, 1)",
+        "SELECT a FROM t",
+        "ROLLBACK",
+        "DROP TABLE t",
+    ] {
+        stage.query(1, sql);
+    }
+}

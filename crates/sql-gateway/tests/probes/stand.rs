@@ -1,0 +1,98 @@
+//! Where probes are run: a real server, and a gateway in this process before it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::conn::{Conn, Who};
+use crate::server::Server;
+use crate::stage::{Stage, Way};
+use crate::world::World;
+
+pub(crate) struct Stand {
+    pub(crate) server: Server,
+    gateway: SocketAddr,
+    /// Kept: it ends with these.
+    _world: World,
+    _runtime: tokio::runtime::Runtime,
+    directory: tempfile::TempDir,
+}
+
+/// One of the two addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Direct,
+    Gateway,
+}
+
+impl Stand {
+    pub(crate) fn start() -> Self {
+        let server = Server::start_in("a", memory());
+        server.sql("SET GLOBAL log_bin_trust_function_creators = 1");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let world = {
+            let _inside = runtime.enter();
+            let world = World::new();
+            world.knows("a", &server);
+            world.route(1, Some("a"));
+            world
+        };
+        let directory = memory();
+        Self {
+            gateway: world.address,
+            server,
+            _world: world,
+            _runtime: runtime,
+            directory,
+        }
+    }
+
+    pub(crate) fn address(&self, side: Side) -> SocketAddr {
+        match side {
+            Side::Direct => SocketAddr::from(([127, 0, 0, 1], self.server.port)),
+            Side::Gateway => self.gateway,
+        }
+    }
+
+    /// A stage with a fresh schema and an empty directory that the server may write to.
+    pub(crate) fn stage(&self, side: Side, way: Way) -> Stage {
+        let address = self.address(side);
+        clean(address, way);
+        let directory = fresh(self.directory.path());
+        Stage::new(address, way, side == Side::Direct, directory)
+    }
+}
+
+/// A directory in memory where there is one: most of what probes do is making and dropping tables.
+fn memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+fn fresh(path: &Path) -> PathBuf {
+    let directory = path.join("run");
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir(&directory).unwrap();
+    directory
+}
+
+/// The schema made anew, by the same road as the probe: so that it sees its own writes.
+fn clean(address: SocketAddr, way: Way) {
+    let mut conn = Conn::open(address).unwrap();
+    let who = Who {
+        database: "",
+        ..Who::app(way.capabilities())
+    };
+    assert_eq!(conn.log_in(&who).unwrap()[0], 0);
+    for sql in ["DROP DATABASE IF EXISTS probe", "CREATE DATABASE probe"] {
+        let mut payload = vec![3];
+        payload.extend_from_slice(sql.as_bytes());
+        conn.send(&payload).unwrap();
+        let (_, answer) = conn.read().unwrap();
+        assert_eq!(answer[0], 0, "{sql}: {}", answer.escape_ascii());
+    }
+}
