@@ -9,6 +9,7 @@ mod activity;
 mod applications;
 mod backup;
 mod binlog;
+mod catalog;
 mod create;
 mod disk;
 mod drift;

@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod catalog;
 mod clone;
 mod control;
 mod disk;
@@ -18,8 +19,8 @@ mod health;
 mod kept;
 mod load;
 mod mount;
-mod outcome;
 mod notes;
+mod outcome;
 mod process;
 mod pulse;
 mod recovery;
