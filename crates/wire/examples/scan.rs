@@ -33,6 +33,16 @@ fn main() -> std::io::Result<()> {
     let catalog = Catalog::new(&[object], &[]);
     let insert = format!("INSERT INTO t VALUES ('{}')", "x".repeat(4000));
     let mut out = std::io::stdout();
+    // For counting instructions: `scan TEXT RUNS`.
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, text, runs] = arguments.as_slice() {
+        let text = text.parse().ok().and_then(|at: usize| TEXTS.get(at));
+        let (text, runs) = (text.copied().unwrap_or_default(), runs.parse().unwrap_or(0));
+        (0..runs).for_each(|_| {
+            black_box(scan(black_box(text.as_bytes()), true));
+        });
+        return Ok(());
+    }
     for text in TEXTS.iter().copied().chain([insert.as_str()]) {
         let bytes = text.as_bytes();
         let alone = nanoseconds(200_000, || {

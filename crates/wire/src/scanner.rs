@@ -349,7 +349,8 @@ impl<'a> Scanner<'a> {
         let hash = packed.map_or_else(|| words::hash(&self.text[start..end]), Packed::hash);
         self.looked_up(hash);
         if self.words < 3 {
-            self.early(&self.text[start..end], after_dot);
+            let is_select = packed == Some(words::SELECT);
+            self.early(&self.text[start..end], is_select, after_dot);
         }
         self.words += 1;
         let mut call = Call::Unknown;

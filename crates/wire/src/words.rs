@@ -10,6 +10,9 @@ use crate::statement::Reason;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packed(pub(crate) [u64; 3]);
 
+/// What most statements begin with.
+pub(crate) const SELECT: Packed = Packed::of_ascii(b"select");
+
 const SMALL: u64 = 0x2020_2020_2020_2020;
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Places in the table, a power of two.

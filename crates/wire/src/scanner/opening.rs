@@ -4,8 +4,18 @@ use super::{Scanner, Show};
 use crate::statement::{Kind, Marks, Reason};
 
 impl Scanner<'_> {
-    /// One of the first three words.
-    pub(super) fn early(&mut self, word: &[u8], after_dot: bool) {
+    /// One of the first three words. `is_select`: it is the word that most statements begin with.
+    pub(super) fn early(&mut self, word: &[u8], is_select: bool, after_dot: bool) {
+        match self.words {
+            0 if is_select => {
+                (self.kind, self.of_kind, self.kind_at) = (Kind::Select, None, self.at);
+                return;
+            }
+            0 => {}
+            1 if !after_dot && matches!(self.kind, Kind::Set | Kind::Begin | Kind::Show) => {}
+            2 if self.show != Show::No => {}
+            _ => return,
+        }
         let mut lower = [0; 16];
         // Why empty: no long word means anything here.
         let lower = match lower.get_mut(..word.len()) {
@@ -18,9 +28,8 @@ impl Scanner<'_> {
         };
         match self.words {
             0 => self.first(lower),
-            1 if !after_dot => self.second(lower),
-            2 => self.shown(lower),
-            _ => {}
+            1 => self.second(lower),
+            _ => self.shown(lower),
         }
     }
 
