@@ -25,6 +25,9 @@ _mainstay() {
             mainstay,docs)
                 cmd="mainstay__subcmd__docs"
                 ;;
+            mainstay,explain)
+                cmd="mainstay__subcmd__explain"
+                ;;
             mainstay,failover)
                 cmd="mainstay__subcmd__failover"
                 ;;
@@ -67,6 +70,9 @@ _mainstay() {
             mainstay__subcmd__help,docs)
                 cmd="mainstay__subcmd__help__subcmd__docs"
                 ;;
+            mainstay__subcmd__help,explain)
+                cmd="mainstay__subcmd__help__subcmd__explain"
+                ;;
             mainstay__subcmd__help,failover)
                 cmd="mainstay__subcmd__help__subcmd__failover"
                 ;;
@@ -107,7 +113,7 @@ _mainstay() {
 
     case "${cmd}" in
         mainstay)
-            opts="-v -h -V --config --json --verbose --color --help --version demo init token join run status why switchover failover pause resume completions docs help"
+            opts="-v -h -V --config --json --verbose --color --help --version demo init token join run status why explain switchover failover pause resume completions docs help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +220,32 @@ _mainstay() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mainstay__subcmd__explain)
+            opts="-v -h -V --database --in-transaction --no-autocommit --no-backslash-escapes --config --json --verbose --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mainstay__subcmd__failover)
             opts="-y -v -h -V --to --accept-loss --yes --config --json --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -241,7 +273,7 @@ _mainstay() {
             return 0
             ;;
         mainstay__subcmd__help)
-            opts="demo init token join run status why switchover failover pause resume completions docs help"
+            opts="demo init token join run status why explain switchover failover pause resume completions docs help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -283,6 +315,20 @@ _mainstay() {
             return 0
             ;;
         mainstay__subcmd__help__subcmd__docs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mainstay__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -5,6 +5,7 @@ mod completions;
 mod confirm;
 mod demo;
 mod docs;
+mod explain;
 mod failover;
 mod init;
 mod join;
@@ -87,6 +88,7 @@ enum Verb {
     Run(run::Run),
     Status(status::Status),
     Why(why::Why),
+    Explain(explain::Explain),
     Switchover(switchover::Switchover),
     Failover(failover::Failover),
     Pause(pause::Pause),
@@ -140,6 +142,7 @@ impl Cli {
             Verb::Run(verb) => verb.run(&context),
             Verb::Status(verb) => verb.run(&context),
             Verb::Why(verb) => verb.run(&context),
+            Verb::Explain(verb) => verb.run(&context),
             Verb::Switchover(verb) => verb.run(&context),
             Verb::Failover(verb) => verb.run(&context),
             Verb::Pause(verb) => verb.run(&context),
@@ -189,6 +192,7 @@ mod tests {
                 "run",
                 "status",
                 "why",
+                "explain",
                 "switchover",
                 "failover",
                 "pause",

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cluster::NodeName;
 use peer::Kind;
+use sql_gateway::Where;
+use wire::catalog::Catalog;
 
 use super::node::Node;
 use crate::config::Span;
-use crate::control::{Changed, Expected, Issued, Reply, Request, Service};
+use crate::control::{Changed, Expected, Explained, Issued, Question, Reply, Request, Service};
 use crate::output::{Exit, Failure, Result};
 use crate::status::Status;
 
@@ -37,6 +39,34 @@ impl Answerer {
 
     async fn why(&self, node: Option<NodeName>) -> Result<Vec<keeper::Remark>> {
         self.keeper()?.why(node).await.map_err(failure)
+    }
+
+    async fn explain(&self, question: &Question) -> Result<Explained> {
+        let catalog = match &self.node.server {
+            Some(server) => server
+                .catalog()
+                .await
+                .map_err(Failure::doing("read what the database's names mean"))?,
+            None => Catalog::default(),
+        };
+        let assumed = sql_gateway::Assumed {
+            database: &question.database,
+            in_transaction: question.in_transaction,
+            autocommit: question.autocommit,
+            no_backslash_escapes: question.no_backslash_escapes,
+        };
+        let explanation = sql_gateway::explain(&question.text, &assumed, &catalog);
+        let may_run = match explanation.place {
+            Where::Anywhere => "anywhere",
+            Where::Follows => "follows",
+            Where::Primary => "primary",
+        };
+        Ok(Explained {
+            may_run: may_run.to_owned(),
+            because: explanation.because.to_owned(),
+            part: explanation.part,
+            spread: false,
+        })
     }
 
     fn token(&self, witness: bool, valid_for: Span) -> Result<Issued> {
@@ -107,6 +137,7 @@ impl Service for Answerer {
         match request {
             Request::Status => reply(self.status()),
             Request::Why { node } => reply(self.why(node).await),
+            Request::Explain(question) => reply(self.explain(&question).await),
             Request::Token { witness, valid_for } => reply(self.token(witness, valid_for)),
             Request::Switchover { to, expected } => reply(self.switchover(to, &expected).await),
             Request::Failover {

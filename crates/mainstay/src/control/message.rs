@@ -26,6 +26,8 @@ pub(crate) enum Request {
         /// Of this node when none is named.
         node: Option<NodeName>,
     },
+    /// Where a statement may run: [`Explained`].
+    Explain(Question),
     /// A join token: [`Issued`].
     Token {
         /// For a witness.
@@ -54,6 +56,34 @@ pub(crate) enum Request {
         /// Suspend.
         paused: bool,
     },
+}
+
+/// A statement, and what is assumed of its session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Question {
+    /// The statement.
+    pub(crate) text: String,
+    /// The default database; may be empty.
+    pub(crate) database: String,
+    /// A transaction is open.
+    pub(crate) in_transaction: bool,
+    /// `autocommit` is on.
+    pub(crate) autocommit: bool,
+    /// `sql_mode` has NO_BACKSLASH_ESCAPES.
+    pub(crate) no_backslash_escapes: bool,
+}
+
+/// Where a statement may run, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Explained {
+    /// `anywhere`, `primary`, or `follows` for what asks about the statement before.
+    pub(crate) may_run: String,
+    /// Why, after "because".
+    pub(crate) because: String,
+    /// The part of the statement that decided, when one did.
+    pub(crate) part: Option<String>,
+    /// The gateway of this node spreads reads.
+    pub(crate) spread: bool,
 }
 
 /// What was true when a plan was shown: it is carried out only if it still is.

@@ -50,6 +50,7 @@ fn verbs_when_the_agent_does_not_run_then_exit_1_and_how_to_start_it() {
         &["status"][..],
         &["status", "--json"],
         &["why"],
+        &["explain", "SELECT 1"],
         &["token"],
         &["failover", "--to", "bravo", "--yes"],
     ] {

@@ -33,6 +33,7 @@ fn documents_when_written_twice_then_the_same_and_every_verb_is_there() {
         "run",
         "status",
         "why",
+        "explain",
         "switchover",
         "failover",
         "pause",

@@ -1,0 +1,94 @@
+//! `mainstay explain`: where the gateway may run a statement, and why.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Context;
+use crate::control::{Explained, Question, Request};
+use crate::output::{Exit, Failure, Result};
+
+/// Tell where a statement may run, on the primary only or on a replica too, and why
+///
+/// The gateway of this version sends every statement to the primary; this tells what it will do once it spreads reads.
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// The statement
+    #[arg(value_name = "SQL")]
+    text: String,
+    /// The default database of the session
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+    /// A transaction is open
+    #[arg(long)]
+    in_transaction: bool,
+    /// The session has set `autocommit=0`
+    #[arg(long)]
+    no_autocommit: bool,
+    /// The session's `sql_mode` has `NO_BACKSLASH_ESCAPES`
+    #[arg(long)]
+    no_backslash_escapes: bool,
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
+/// What the agent takes.
+const MAX_TEXT: usize = 8 * 1024;
+
+impl Explain {
+    pub(super) fn run(self, context: &Context) -> Result<Exit> {
+        if self.text.len() > MAX_TEXT {
+            return Err(Failure::new("the statement is longer than 8 KiB")
+                .hint("shorten its values: numbers and strings do not matter"));
+        }
+        let request = Request::Explain(Question {
+            text: self.text,
+            database: self.database.unwrap_or_default(),
+            in_transaction: self.in_transaction,
+            autocommit: !self.no_autocommit,
+            no_backslash_escapes: self.no_backslash_escapes,
+        });
+        let explained: Explained = context.ask(&request, LIMIT)?;
+        if context.output.json {
+            context.output.json(&explained)?;
+        } else {
+            context.output.data(&text(&explained))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn text(explained: &Explained) -> String {
+    let place = match explained.may_run.as_str() {
+        "anywhere" => "may run on a replica",
+        "follows" => "runs where the statement before it ran",
+        _ => "runs on the primary",
+    };
+    let part = explained.part.as_ref();
+    let part = part.map_or_else(String::new, |part| format!(" (`{part}`)"));
+    let now = if explained.spread {
+        ""
+    } else {
+        "\nnow goes to the primary: this gateway does not spread reads"
+    };
+    format!("{place}\nbecause {}{part}{now}", explained.because)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explanation_when_printed_then_place_reason_and_part() {
+        let explained = Explained {
+            may_run: "primary".to_owned(),
+            because: "it uses a user variable".to_owned(),
+            part: Some("@x".to_owned()),
+            spread: false,
+        };
+        assert_eq!(
+            text(&explained),
+            "runs on the primary\nbecause it uses a user variable (`@x`)\n\
+             now goes to the primary: this gateway does not spread reads"
+        );
+    }
+}
