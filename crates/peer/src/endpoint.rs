@@ -127,7 +127,7 @@ impl Endpoint {
         }
         self.check_not_refused(node)?;
         let lane = self.lane(node, addr, service);
-        within(node, limit, lane.call(self, &request, limit)).await
+        within(node, limit, lane.call(self, request, limit)).await
     }
 
     /// Opens a byte stream to a service of a node; a refusal comes as [`Error::Refused`].

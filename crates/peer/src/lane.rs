@@ -1,14 +1,17 @@
-//! The pooled connections for calls to one service of one node. One call at a time on a connection:
-//! a connection whose call was given up is dropped, so an answer never meets the wrong question.
+//! The pooled connections for calls to one service of one node. One call at a time on a connection,
+//! until its answer has come, so that an answer never meets the wrong question. A call that is given up
+//! goes on for a while without its caller: on a slow or lossy network a new connection, or an answer whose
+//! packet had to be sent again, takes longer than a caller waits; given up with the call, no connection
+//! would ever be made.
 //!
 //! Request: limit in milliseconds (four bytes) and the body. Answer: a status byte and the body.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::frame::{self, MAX_FRAME, Opening, Purpose};
 use crate::{Endpoint, Error, Result, Stream};
@@ -19,6 +22,8 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const REFUSED: u8 = 1;
 /// Idle connections kept; more were needed at once but are not worth keeping.
 const KEPT: usize = 2;
+/// How long a call goes on after its caller gave it up: several round trips and a retransmission.
+const LINGER: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -26,7 +31,7 @@ pub(crate) struct Lane {
     addr: SocketAddr,
     service: String,
     idle: Mutex<Vec<Stream>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Lane {
@@ -36,27 +41,38 @@ impl Lane {
             addr,
             service: service.to_owned(),
             idle: Mutex::default(),
-            permits: Semaphore::new(at_once.max(1)),
+            permits: Arc::new(Semaphore::new(at_once.max(1))),
         }
     }
 
+    /// Asks and waits for the answer. Dropping this gives the call up: a request that is not on its way
+    /// yet is never sent, but the connection is made and the answer awaited for a while.
     pub(crate) async fn call(
-        &self,
+        self: Arc<Self>,
         endpoint: &Endpoint,
-        request: &[u8],
+        request: Vec<u8>,
         limit: Duration,
     ) -> Result<Vec<u8>> {
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| Error::Removed(self.node.clone()))?;
-        let mut stream = match self.take() {
-            Some(stream) => stream,
-            None => self.connect(endpoint, limit).await?,
-        };
-        let answer = exchange(&mut stream, request, limit).await?;
-        self.keep(stream);
+        let removed = || Error::Removed(self.node.clone());
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| removed())?;
+        let (tell, told) = oneshot::channel();
+        // Ends with this future: that is how the task learns that the call was given up.
+        let (_waiting, given_up) = oneshot::channel::<()>();
+        let (lane, endpoint) = (Arc::clone(&self), endpoint.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let too_late = async {
+                let _ = given_up.await;
+                tokio::time::sleep(LINGER).await;
+            };
+            let answer = tokio::select! {
+                answer = lane.work(&endpoint, &request, limit, &tell) => answer,
+                () = too_late => return,
+            };
+            let _ = tell.send(answer);
+        });
+        let answer = told.await.map_err(|_| removed())??;
         match answer.split_first() {
             Some((&DONE, _)) => Ok(without_first(answer)),
             Some((&REFUSED, reason)) => Err(Error::Refused {
@@ -71,6 +87,29 @@ impl Lane {
                 })
             }
         }
+    }
+
+    /// Connects if need be, and asks if somebody still waits for the answer.
+    async fn work(
+        &self,
+        endpoint: &Endpoint,
+        request: &[u8],
+        limit: Duration,
+        caller: &oneshot::Sender<Result<Vec<u8>>>,
+    ) -> Result<Vec<u8>> {
+        let mut stream = match self.take() {
+            Some(stream) => stream,
+            None => self.connect(endpoint, limit.max(LINGER)).await?,
+        };
+        let answer = if caller.is_closed() {
+            Ok(Vec::new())
+        } else {
+            exchange(&mut stream, request, limit).await
+        };
+        if answer.is_ok() {
+            self.keep(stream);
+        }
+        answer
     }
 
     async fn connect(&self, endpoint: &Endpoint, limit: Duration) -> Result<Stream> {

@@ -231,3 +231,56 @@ async fn node_when_removed_then_cut_and_refused_both_ways() {
         .await
         .unwrap();
 }
+
+/// Carries bytes to `to` and back, each way so late.
+async fn slow_way(to: std::net::SocketAddr, late: Duration) -> std::net::SocketAddr {
+    let listener = TcpListener::bind(crate::support::any_port()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = tokio::net::TcpStream::connect(to).await.unwrap();
+            let ((near_read, near_write), (far_read, far_write)) =
+                (near.into_split(), far.into_split());
+            tokio::spawn(carry_late(near_read, far_write, late));
+            tokio::spawn(carry_late(far_read, near_write, late));
+        }
+    });
+    addr
+}
+
+async fn carry_late(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    late: Duration,
+) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut buffer = [0; 16_384];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        tokio::time::sleep(late).await;
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn call_when_connecting_takes_longer_than_its_limit_then_a_later_one_is_answered() {
+    let (_authority, alpha, bravo) = pair().await;
+    // Why: three round trips of a new connection and its question do not fit the limit, one does.
+    let (late, limit) = (Duration::from_millis(100), Duration::from_millis(500));
+    let addr = slow_way(bravo.addr, late).await;
+    let start = Instant::now();
+    let mut given_up = 0;
+    loop {
+        let call = alpha
+            .endpoint
+            .call("bravo", addr, "echo", b"hello".to_vec(), limit);
+        match call.await {
+            Ok(echoed) => break assert_eq!(echoed, b"hello"),
+            Err(Error::Timeout { .. }) => given_up += 1,
+            Err(other) => panic!("{other}"),
+        }
+        assert!(start.elapsed() < LIMIT, "{given_up} calls given up");
+    }
+    assert!(given_up > 0, "the first one connects");
+}
