@@ -17,6 +17,7 @@ use crate::gate::Gate;
 use crate::handle::Handle;
 use crate::listen::{Listeners, Newcomer};
 use crate::metrics::{Counters, Stats};
+use crate::outcomes::{Desk, Outcomes};
 use crate::registry::Registry;
 use crate::route::{Dial, Route};
 
@@ -25,6 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What all sessions of a gateway share.
 pub(crate) struct Shared {
+    pub(crate) desk: Desk,
     pub(crate) config: Config,
     pub(crate) gate: Gate,
     pub(crate) dial: Arc<dyn Dial>,
@@ -77,6 +79,7 @@ impl Gateway {
         // Why half: those who are known must find places, however many are not.
         let unidentified_max = config.unidentified_max.min(config.max_connections / 2);
         let shared = Shared {
+            desk: Desk::default(),
             config,
             gate: Gate::new(),
             dial,
@@ -91,6 +94,14 @@ impl Gateway {
             listeners,
             route,
         })
+    }
+
+    /// Writes that are in flight when their primary is lost are asked for there; without this their outcome is unknown.
+    /// Must be called inside a tokio runtime, before [`Gateway::run`].
+    #[must_use]
+    pub fn asking(self, outcomes: Arc<dyn Outcomes>) -> Self {
+        self.shared.desk.open(outcomes);
+        self
     }
 
     /// The way to ask it things.

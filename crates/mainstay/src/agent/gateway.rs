@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::accounts::Table;
 use super::dial::Dialer;
 use super::node::Node;
+use super::outcomes::Asker;
 
 /// Serves applications until it is told to stop.
 pub(super) async fn run(
@@ -30,6 +31,7 @@ pub(super) async fn run(
     let dialer = Arc::new(Dialer::new(Arc::clone(&node)));
     let made = Gateway::new(config, routes, dialer, accounts);
     let gateway = made.map_err(|error| format!("{error}; {}", error.hint()))?;
+    let gateway = gateway.asking(Arc::new(Asker::new(Arc::clone(&node))));
     tracing::info!(addresses = ?gateway.local_addresses(), "the gateway serves");
     node.gateway.set(Some(gateway.handle()));
     gateway.run(stop).await;

@@ -178,10 +178,10 @@ impl<'a> Search<'a> {
                 let Some(group) = open.as_mut() else {
                     return Ok(false);
                 };
-                if let Some(by_engine) = group.note(self.wanted, header, skimmer)? {
-                    if let Some(group) = open.take() {
-                        self.close(group, by_engine);
-                    }
+                if let Some(by_engine) = group.note(self.wanted, header, skimmer)?
+                    && let Some(group) = open.take()
+                {
+                    self.close(group, by_engine);
                 }
             }
         }

@@ -38,7 +38,7 @@ pub(super) struct Skimmer {
     /// Where the next header begins.
     next: u64,
     /// Bytes from here to there.
-    left: usize,
+    left: u32,
     checksums: bool,
     body: Vec<u8>,
 }
@@ -62,7 +62,7 @@ impl Skimmer {
 
     /// The next event; what was not read of the one before is stepped over.
     pub(super) fn next(&mut self) -> io::Result<Step> {
-        self.file.seek_relative(self.left as i64)?;
+        self.file.seek_relative(i64::from(self.left))?;
         self.left = 0;
         let start = self.next;
         let mut header = [0; HEADER_BYTES];
@@ -76,10 +76,10 @@ impl Skimmer {
             return Ok(Step::Damaged);
         }
         self.next = end;
-        self.left = size as usize - HEADER_BYTES;
+        self.left = size - HEADER_BYTES as u32;
         let kind = header[4];
         if kind == FORMAT {
-            let body = self.left.min(FORMAT_LIMIT);
+            let body = (self.left as usize).min(FORMAT_LIMIT);
             self.read(body)?;
             self.checksums = describes_checksums(&self.body);
         }
@@ -103,7 +103,7 @@ impl Skimmer {
         self.body.resize(bytes, 0);
         let got = fill(&mut self.file, &mut self.body)?;
         self.body.truncate(got);
-        self.left = self.left.saturating_sub(got);
+        self.left = self.left.saturating_sub(got as u32);
         Ok(())
     }
 }

@@ -154,7 +154,9 @@ async fn log_in(
     if matches!(credential, Credential::Unproven { .. }) {
         shared.accounts.stale(&user);
     }
-    let session = Session::new(who.login.capabilities, &who.login.database, status);
+    let mut session = Session::new(who.login.capabilities, &who.login.database, status);
+    session.mark_writes(shared.desk.mark());
+    session.follow_history(backend.route.behind.clone());
     Ok(Arrived {
         login: who.login,
         credential,

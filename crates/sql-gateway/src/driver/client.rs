@@ -17,6 +17,7 @@ use crate::listen::Newcomer;
 use crate::registry::{Entry, Killing};
 use crate::secret::Credential;
 use crate::service::Shared;
+use crate::session::Phase;
 
 /// A logged-in client.
 pub(super) struct Client {
@@ -69,7 +70,12 @@ pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>) {
 impl Client {
     async fn run(&mut self) {
         loop {
-            match self.next_event().await {
+            let event = if self.link.session.phase() == Phase::Doubt {
+                Event::Wait
+            } else {
+                self.next_event().await
+            };
+            match event {
                 Event::Gate => self.follow(),
                 Event::Wait => {
                     if !Box::pin(self.wait()).await {

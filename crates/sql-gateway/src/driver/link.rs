@@ -47,6 +47,8 @@ pub(super) struct Link {
     pub(super) killing: bool,
     /// When the statement that waits began to wait.
     pub(super) waiting_since: Option<Instant>,
+    /// The epoch of the connection that was lost last.
+    pub(super) lost_in: u64,
     to_client: Outbox,
     to_server: Outbox,
     open: bool,
@@ -75,6 +77,7 @@ impl Link {
             ahead: Vec::new(),
             killing: false,
             waiting_since: None,
+            lost_in: 0,
             to_client: Outbox::default(),
             to_server: Outbox::default(),
             open: false,
@@ -129,7 +132,9 @@ impl Link {
 
     /// The connection is of no more use: drop it, and let the session decide what that means.
     pub(super) fn lose_backend(&mut self, entry: &Entry) {
-        self.backend = None;
+        if let Some(backend) = self.backend.take() {
+            self.lost_in = backend.route.epoch;
+        }
         self.waiting_since = None;
         self.to_server.clear();
         entry.set_server(0);
@@ -140,6 +145,7 @@ impl Link {
     pub(super) fn attach(&mut self, backend: Backend, entry: &Entry) {
         entry.set_server(backend.thread);
         self.to_server.clear();
+        self.session.follow_history(backend.route.behind.clone());
         self.backend = Some(backend);
     }
 

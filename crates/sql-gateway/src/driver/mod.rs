@@ -6,6 +6,7 @@
 mod arrive;
 mod client;
 mod connect;
+mod doubt;
 mod link;
 mod outbox;
 mod packets;

@@ -41,23 +41,26 @@ impl Client {
         let mut again = false;
         loop {
             self.follow();
-            if self.link.session.phase() != Phase::Ready {
+            let doubts = self.resolve().await;
+            if !doubts && self.link.session.phase() != Phase::Ready {
                 return true;
             }
-            if self.link.backend.is_none()
+            if !doubts
+                && self.link.backend.is_none()
                 && let Some(fault) = self.link.session.obstacle()
             {
                 self.link.session.fail(&fault);
                 return true;
             }
             let refused = self.link.session.was_refused() && !again;
-            if !self.state.shut() && !refused && self.connected(&mut again).await {
+            let free = !doubts && !self.state.shut() && !refused;
+            if free && self.connected(&mut again).await {
                 if held.is_some() {
                     shared.counters.held_for(since.elapsed());
                 }
                 return true;
             }
-            if self.link.session.phase() != Phase::Ready {
+            if !doubts && self.link.session.phase() != Phase::Ready {
                 return true;
             }
             held.get_or_insert_with(|| Held::start(&shared.counters));
@@ -67,6 +70,11 @@ impl Client {
             {
                 Woken::Gate => {}
                 Woken::Again => again = true,
+                Woken::Late | Woken::Interrupted if doubts => {
+                    self.link.session.unanswered();
+                    self.link.waiting_since = None;
+                    return true;
+                }
                 Woken::Late => {
                     self.link.session.give_up(&Fault::NoPrimary {
                         waited: since.elapsed(),
@@ -93,7 +101,8 @@ impl Client {
         self.reconnect().await
     }
 
-    async fn reconnect(&mut self) -> bool {
+    pub(super) async fn reconnect(&mut self) -> bool {
+        let doubts = self.link.session.phase() == Phase::Doubt;
         let user = String::from_utf8_lossy(&self.login.user).into_owned();
         let known = std::mem::replace(&mut self.credential, Credential::PassedThrough);
         self.credential = settle(&self.shared, &user, known);
@@ -101,6 +110,9 @@ impl Client {
             self.credential,
             Credential::PassedThrough | Credential::Unproven { .. }
         ) {
+            if doubts {
+                return false;
+            }
             let fault = Fault::CannotMove("a login that was passed through to the server");
             self.link.session.fail(&fault);
             return false;
@@ -115,6 +127,9 @@ impl Client {
         };
         let route = std::sync::Arc::clone(&self.state.route);
         match attempt(&self.shared, &self.gate, &route, account, None).await {
+            // Why: its primary is there as before; what ran may still run, or wait for its acknowledgement.
+            Attempt::Connected(..) if doubts => self.link.session.unanswered(),
+            _ if doubts => {}
             Attempt::Connected(mut backend, ok, _) => {
                 let limit = self.shared.config.connect_timeout;
                 let script = self.link.session.script();

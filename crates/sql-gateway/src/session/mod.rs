@@ -4,7 +4,7 @@
 //! `launch.rs` a command goes to the server · `answer.rs` bytes of the server · `loss.rs` what a broken connection means ·
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
-//! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more.
+//! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`.
 
 mod answer;
 #[cfg_attr(
@@ -41,6 +41,7 @@ mod resolve;
 mod side;
 mod state;
 mod tag;
+mod transcript;
 
 use wire::command::{self, Shape};
 use wire::flags;
@@ -52,7 +53,6 @@ use wire::walk::Walker;
 use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
 use prepared::Statements;
-use replay::Replay;
 use replica::Replica;
 use request::Request;
 use resolve::Doubt;
@@ -61,6 +61,7 @@ pub(crate) use side::{Place, Surprises};
 pub(crate) use side::{Side, Tie};
 use state::State;
 use tag::Signer;
+use transcript::Replay;
 use wire::outcome::Question;
 
 /// Requests up to this size are kept while they run, so that they can run again.
@@ -378,5 +379,9 @@ impl Session {
 #[path = "../session_tests.rs"]
 mod tests;
 
+#[cfg(test)]
+mod by_hand;
+#[cfg(test)]
+mod replay_tests;
 #[cfg(test)]
 mod resolve_tests;

@@ -9,7 +9,7 @@ use wire::packet::packet;
 use wire::statement::Kind;
 use wire::tag::Tag;
 
-use super::replay::Writes;
+use super::transcript::Writes;
 use super::{Phase, Session, Transaction};
 use crate::fault::Fault;
 

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod clients;
+mod doubt;
 mod failover;
 mod hold;
 mod kill;

@@ -43,6 +43,30 @@ impl Dial for Ports {
     }
 }
 
+use sql_gateway::Outcomes;
+use wire::outcome::{Outcome, Question};
+
+/// What is said of writes in flight: the answers in their order, an error for `None`, unknown when there are no more.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) given: Mutex<Vec<Option<Outcome>>>,
+    /// The epoch asked, the epoch in which it was sent, and the question.
+    pub(crate) asked: Mutex<Vec<(u64, u64, Question)>>,
+}
+
+#[async_trait::async_trait]
+impl Outcomes for Answers {
+    async fn outcome(&self, route: &Route, sent: u64, question: &Question) -> io::Result<Outcome> {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push((route.epoch, sent, question.clone()));
+        let mut given = self.given.lock().unwrap();
+        if given.is_empty() {
+            return Ok(Outcome::Unknown("not said".to_owned()));
+        }
+        given.remove(0).ok_or_else(|| io::Error::other("not now"))
+    }
+}
+
 /// An account table that can be changed.
 #[derive(Default)]
 pub(crate) struct Table {
@@ -87,6 +111,7 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) handle: Handle,
     pub(crate) table: Arc<Table>,
+    pub(crate) answers: Arc<Answers>,
     ports: Arc<Ports>,
     route: watch::Sender<Route>,
     pub(crate) lease: Lease,
@@ -121,12 +146,15 @@ impl World {
             Arc::clone(&table) as _,
         )
         .unwrap();
+        let answers = Arc::new(Answers::default());
+        let gateway = gateway.asking(Arc::clone(&answers) as _);
         let (address, handle) = (gateway.local_addresses()[0], gateway.handle());
         let task = Some(tokio::spawn(gateway.run(ends)));
         Self {
             address,
             handle,
             table,
+            answers,
             ports,
             route,
             lease: Lease::default(),
