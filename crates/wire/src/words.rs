@@ -191,7 +191,7 @@ const CALLS: &[(Call, &str)] = &[
     (Call::LooksBack, "found_rows row_count"),
     (
         Call::Special(Reason::OfServer),
-        "uuid_short load_file master_pos_wait master_gtid_wait binlog_gtid_pos",
+        "uuid_short load_file master_gtid_wait binlog_gtid_pos",
     ),
     (Call::Special(Reason::Waits), "sleep benchmark"),
 ];

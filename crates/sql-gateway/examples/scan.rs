@@ -1,4 +1,4 @@
-//! How long one look at a statement takes: `cargo run --release -p wire --example scan`.
+//! How long one look at a statement takes: `cargo run --release -p sql-gateway --example scan`.
 
 use std::hint::black_box;
 use std::io::Write as _;
