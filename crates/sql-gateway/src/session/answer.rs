@@ -9,6 +9,7 @@ use wire::reply::{Change, ErrPacket, OkPacket, changes};
 use wire::statement::{Kind as Is, Marks, names_collation};
 use wire::walk::{Kind, Step};
 
+use super::preparing::swallow;
 use super::side::Side;
 use super::state::Pins;
 use super::{Phase, Session, Transaction};
@@ -396,53 +397,4 @@ impl Session {
             _ => self.state.next_transaction = None,
         }
     }
-
-    /// The answer to a PREPARE of our own.
-    fn preparing_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
-        let (used, kind, bytes) = swallow(&mut self.walker, input)?;
-        match kind {
-            Some(Kind::Prepared) => {
-                let id = bytes
-                    .get(HEADER + 1..HEADER + 5)
-                    .and_then(|id| id.first_chunk().copied());
-                self.preparing_as = id.map_or(0, u32::from_le_bytes);
-            }
-            Some(Kind::Err) => {
-                let unanswered = self.command == code::STMT_SEND_LONG_DATA;
-                if !unanswered {
-                    self.to_client.extend_from_slice(&bytes);
-                }
-                if self.replay.runs() {
-                    self.to_client.clear();
-                    self.abandon_replay();
-                    return Ok(Given { used, pass: 0 });
-                }
-                let whole = self.request.is_whole();
-                self.finish();
-                if !whole {
-                    self.phase = Phase::Closing;
-                }
-                return Ok(Given { used, pass: 0 });
-            }
-            _ => {}
-        }
-        if self.walker.done() {
-            let id = self.statement_ref;
-            self.statements.here(id, self.preparing_as);
-            self.phase = Phase::Ready;
-        }
-        Ok(Given { used, pass: 0 })
-    }
-}
-
-/// Walks on and passes nothing; returns the packet met.
-fn swallow(
-    walker: &mut wire::walk::Walker,
-    input: &[u8],
-) -> Result<(usize, Option<Kind>, Vec<u8>), Malformed> {
-    Ok(match walker.step(input)? {
-        Step::Pass { used, .. } | Step::Kept { used, .. } => (used, None, Vec::new()),
-        Step::Packet { kind, length } => (length, Some(kind), input[..length].to_vec()),
-        Step::KeptPacket { kind, bytes, used } => (used, Some(kind), bytes),
-    })
 }

@@ -20,6 +20,7 @@ mod launch;
 mod loss;
 mod parameter_types;
 mod prepared;
+mod preparing;
 mod replay;
 #[cfg_attr(
     not(test),

@@ -93,7 +93,11 @@ impl Session {
             Is::Other | Is::Rollback => is_savepoint(self.text()),
             _ => false,
         };
-        kind && !long && !self.statement.marks.has(harm) && self.request.is_kept()
+        // Why: what the session remembers is now what it was at the end of the transaction, not at its beginning.
+        kind && !long
+            && !remembers(self.text())
+            && !self.statement.marks.has(harm)
+            && self.request.is_kept()
     }
 
     fn uses_long_data(&mut self) -> bool {
@@ -237,6 +241,20 @@ impl Session {
             self.phase = Phase::Ready;
         }
     }
+}
+
+/// True when a text may use what the session remembers of earlier statements: LAST_INSERT_ID(), `@@identity`, LASTVAL(),
+/// PREVIOUS VALUE. Another connection remembers it differently, and a write says nothing of that in its answer.
+/// Limit: a stored function that does so is not seen.
+pub(super) fn remembers(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 4] = [b"insert_id", b"identity", b"lastval", b"previous"];
+    let begins = |rest: &[u8], word: &[u8]| {
+        rest.get(..word.len())
+            .is_some_and(|part| part.eq_ignore_ascii_case(word))
+    };
+    (0..text.len())
+        .filter(|&at| matches!(text[at] | 0x20, b'i' | b'l' | b'p'))
+        .any(|at| WORDS.iter().any(|word| begins(&text[at..], word)))
 }
 
 /// SAVEPOINT, RELEASE SAVEPOINT, ROLLBACK TO.

@@ -9,12 +9,13 @@ use wire::packet::packet;
 use wire::statement::Kind;
 use wire::tag::Tag;
 
+use super::replay::remembers;
 use super::transcript::Writes;
 use super::{Phase, Session, Transaction};
 use crate::fault::Fault;
 
 /// Words of statements whose OK tells what their rows do not (or that answer with rows).
-const TELL_MORE: [&[u8]; 4] = [b"returning", b"duplicate", b"ignore", b"last_insert_id"];
+const TELL_MORE: [&[u8]; 3] = [b"returning", b"duplicate", b"ignore"];
 
 /// What is asked, and of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,9 @@ impl Session {
                 let Some(tag) = self.own_mark() else {
                     return false;
                 };
+                if remembers(self.text()) {
+                    return false;
+                }
                 if self.command != code::QUERY && !self.signer.sees() {
                     return false;
                 }
