@@ -12,6 +12,7 @@
 mod agent_killed;
 mod apply_error;
 mod apply_held;
+mod bad_network;
 mod both_lost;
 mod busy_machine;
 mod by_hand;
