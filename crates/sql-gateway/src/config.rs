@@ -24,6 +24,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Connections that have not yet said who they are; beyond it the oldest of them are ended.
     pub unidentified_max: usize,
+    /// Threads that serve clients; 0: as many as there are processors, and one where there are only two.
+    pub threads: usize,
     /// The version told to clients until a server was seen; afterwards the server's own.
     pub server_version: String,
 }
@@ -38,6 +40,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(5),
             max_connections: 2000,
             unidentified_max: 500,
+            threads: 0,
             server_version: "5.5.5-10.11.19-MariaDB".to_owned(),
         }
     }

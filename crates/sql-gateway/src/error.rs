@@ -29,6 +29,9 @@ pub enum GatewayError {
         /// The path.
         path: PathBuf,
     },
+    /// The kernel has no place for an event loop.
+    #[error("cannot make an event loop: {0}")]
+    Loop(io::Error),
     /// Nothing to listen on.
     #[error("the gateway has no address and no socket to listen on")]
     NothingToListenOn,
@@ -42,6 +45,7 @@ impl GatewayError {
                 "stop the other server, or give the gateway another address (`--sql-listen`, `--sql-socket`)"
             }
             Self::ListenSocket { .. } => "the directory must exist and be writable for the agent",
+            Self::Loop(_) => "raise the limit of open files of the agent",
             Self::NothingToListenOn => "set `--sql-listen` or `--sql-socket`",
         }
     }

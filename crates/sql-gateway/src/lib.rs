@@ -3,7 +3,7 @@
 //! Clients log in with the database's own accounts; every statement goes to the primary; statements wait
 //! while there is none; connections between statements move to the new primary unnoticed.
 //! Pure rooms: [`wire`] (bytes), `frontend` and `backend` (logins), `session` (one client's life).
-//! Only `driver`, `listen` and `service` do IO, on tokio; another event loop can take their place.
+//! IO: `driver`, in the loops of `reactor`, one for each thread of the `crew`. `service` and `handle` live in the agent's runtime.
 
 mod account;
 mod backend;
@@ -17,6 +17,7 @@ mod backend;
 mod balance;
 mod behind;
 mod config;
+mod crew;
 mod doorstep;
 mod driver;
 mod error;
@@ -39,6 +40,7 @@ mod lease;
 mod listen;
 mod metrics;
 mod outcomes;
+mod reactor;
 mod registry;
 mod route;
 mod secret;
@@ -54,5 +56,5 @@ pub use handle::{Drained, Handle};
 pub use lease::Lease;
 pub use metrics::Stats;
 pub use outcomes::Outcomes;
-pub use route::{Dial, Route, Stream, Target};
+pub use route::{Address, Dial, Route, Stream, Target};
 pub use service::Gateway;

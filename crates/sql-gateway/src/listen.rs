@@ -1,21 +1,19 @@
 //! The addresses and sockets on which clients arrive.
 
-use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::task::{Context, Poll};
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::config::Config;
 use crate::error::GatewayError;
-use crate::route::Stream;
+use crate::reactor::Socket;
 
 const BACKLOG: i32 = 1024;
 
-/// A client that has just connected.
+/// A client that has just connected, and belongs to no thread yet.
 pub(crate) enum Newcomer {
     /// By TCP.
     Tcp(TcpStream, SocketAddr),
@@ -24,15 +22,16 @@ pub(crate) enum Newcomer {
 }
 
 impl Newcomer {
-    pub(crate) fn into_stream(self) -> Box<dyn Stream> {
+    /// Its socket in this thread's loop.
+    pub(crate) fn into_socket(self) -> io::Result<Socket> {
         match self {
             Self::Tcp(stream, _) => {
                 let _ = stream.set_nodelay(true);
                 // Why: a client whose machine vanished must not keep its place for ever.
                 let _ = socket2::SockRef::from(&stream).set_keepalive(true);
-                Box::new(stream)
+                Socket::tcp(stream)
             }
-            Self::Unix(stream) => Box::new(stream),
+            Self::Unix(stream) => Socket::unix(stream),
         }
     }
 
@@ -45,18 +44,72 @@ impl Newcomer {
     }
 
     /// Says a few last bytes without waiting.
-    pub(crate) fn say(&self, bytes: &[u8]) {
-        let _ = match self {
-            Self::Tcp(stream, _) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
+    pub(crate) fn say(mut self, bytes: &[u8]) {
+        let _ = match &mut self {
+            Self::Tcp(stream, _) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
         };
     }
 }
 
-/// Everything the gateway listens on. Sockets are removed when it is dropped.
+/// A socket that clients connect to.
+pub(crate) enum Listener {
+    /// An address.
+    Tcp(TcpListener),
+    /// A path.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// The next client; `WouldBlock` when there is none.
+    pub(crate) fn accept(&self) -> io::Result<Newcomer> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                Ok(Newcomer::Tcp(stream, peer))
+            }
+            Self::Unix(listener) => Ok(Newcomer::Unix(listener.accept()?.0)),
+        }
+    }
+}
+
+impl mio::event::Source for Listener {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interest: mio::Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.register(registry, token, interest),
+            Self::Unix(listener) => listener.register(registry, token, interest),
+        }
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interest: mio::Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.reregister(registry, token, interest),
+            Self::Unix(listener) => listener.reregister(registry, token, interest),
+        }
+    }
+
+    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.deregister(registry),
+            Self::Unix(listener) => listener.deregister(registry),
+        }
+    }
+}
+
+/// Everything the gateway listens on. The paths of unix sockets are removed when it is dropped.
 pub(crate) struct Listeners {
-    tcp: Vec<TcpListener>,
-    unix: Vec<(UnixListener, PathBuf)>,
+    listeners: Vec<Listener>,
+    paths: Vec<PathBuf>,
 }
 
 impl Listeners {
@@ -64,62 +117,41 @@ impl Listeners {
         if config.listen.is_empty() && config.sockets.is_empty() {
             return Err(GatewayError::NothingToListenOn);
         }
-        let mut listeners = Self {
-            tcp: Vec::new(),
-            unix: Vec::new(),
+        let mut all = Self {
+            listeners: Vec::new(),
+            paths: Vec::new(),
         };
         for address in &config.listen {
             let listener = bind_tcp(*address).map_err(|source| GatewayError::Listen {
                 address: *address,
                 source,
             })?;
-            listeners.tcp.push(listener);
+            all.listeners.push(Listener::Tcp(listener));
         }
         for path in &config.sockets {
-            listeners.unix.push((bind_unix(path)?, path.clone()));
+            all.listeners.push(Listener::Unix(bind_unix(path)?));
+            all.paths.push(path.clone());
         }
-        Ok(listeners)
+        Ok(all)
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        self.tcp
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
+        let tcp = self.listeners.iter().filter_map(|listener| match listener {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(_) => None,
+        });
+        tcp.collect()
     }
 
-    /// The next client.
-    pub(crate) async fn accept(&mut self) -> Newcomer {
-        loop {
-            match poll_fn(|cx| self.poll_accept(cx)).await {
-                Ok(newcomer) => return newcomer,
-                Err(error) => {
-                    // Why: out of descriptors; trying again at once would only burn the processor.
-                    tracing::warn!(%error, "cannot accept a client");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                }
-            }
-        }
-    }
-
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Newcomer>> {
-        for listener in &self.tcp {
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, peer)| Newcomer::Tcp(stream, peer)));
-            }
-        }
-        for (listener, _) in &self.unix {
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, _)| Newcomer::Unix(stream)));
-            }
-        }
-        Poll::Pending
+    /// The sockets themselves, for the thread that accepts.
+    pub(crate) fn take(&mut self) -> Vec<Listener> {
+        std::mem::take(&mut self.listeners)
     }
 }
 
 impl Drop for Listeners {
     fn drop(&mut self) {
-        for (_, path) in &self.unix {
+        for path in &self.paths {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -135,7 +167,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 /// A path is taken over only if nobody answers on it.

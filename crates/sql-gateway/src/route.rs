@@ -1,6 +1,8 @@
 //! Where the primary is, and how to reach it: the two things the gateway is told from outside.
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,6 +32,15 @@ pub struct Target {
     pub node: String,
 }
 
+/// Where a server listens on this machine, or on one that is as near.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP port.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
 /// A byte stream to a MariaDB port.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -41,6 +52,16 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// (`proxy-protocol-networks`): the gateway's first bytes are such a header.
 #[async_trait]
 pub trait Dial: Send + Sync + 'static {
+    /// The address of `route.target`'s server if it can be reached without anything between: the gateway then
+    /// connects to it itself, and does not call [`Dial::dial`]. Must not block.
+    ///
+    /// Not a unix socket when the server has accounts of the plugin `unix_socket`: to the server everybody behind the
+    /// gateway would be the gateway's own system user.
+    fn direct(&self, route: &Route) -> Option<Address> {
+        let _ = route;
+        None
+    }
+
     /// A fresh stream to `route.target`. The gateway bounds the time and tries again while statements wait.
     async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>>;
 }

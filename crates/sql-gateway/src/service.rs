@@ -1,21 +1,19 @@
 //! The gateway as a service: binds its addresses, accepts clients, follows the route, drains at shutdown.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::account::Accounts;
 use crate::config::Config;
+use crate::crew::{Crew, Lane};
 use crate::doorstep::Doorstep;
-use crate::driver;
 use crate::error::GatewayError;
-use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::handle::Handle;
-use crate::listen::{Listeners, Newcomer};
+use crate::listen::Listeners;
 use crate::metrics::{Counters, Stats};
 use crate::outcomes::{Desk, Outcomes};
 use crate::registry::Registry;
@@ -34,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) registry: Registry,
     pub(crate) doorstep: Arc<Doorstep>,
+    pub(crate) lanes: Vec<Lane>,
+    /// Where streams through the peers live.
+    pub(crate) runtime: runtime::Handle,
     version: RwLock<Arc<str>>,
 }
 
@@ -62,6 +63,7 @@ impl Shared {
 pub struct Gateway {
     shared: Arc<Shared>,
     listeners: Listeners,
+    crew: Crew,
     route: watch::Receiver<Route>,
 }
 
@@ -75,6 +77,7 @@ impl Gateway {
         accounts: Arc<dyn Accounts>,
     ) -> Result<Self, GatewayError> {
         let listeners = Listeners::bind(&config)?;
+        let (crew, lanes) = Crew::new(config.threads)?;
         let version = RwLock::new(config.server_version.as_str().into());
         // Why half: those who are known must find places, however many are not.
         let unidentified_max = config.unidentified_max.min(config.max_connections / 2);
@@ -87,11 +90,14 @@ impl Gateway {
             counters: Counters::default(),
             registry: Registry::default(),
             doorstep: Doorstep::new(unidentified_max),
+            lanes,
+            runtime: runtime::Handle::current(),
             version,
         };
         Ok(Self {
             shared: Arc::new(shared),
             listeners,
+            crew,
             route,
         })
     }
@@ -122,10 +128,14 @@ impl Gateway {
         let Self {
             shared,
             mut listeners,
+            crew,
             mut route,
         } = self;
-        let mut sessions = JoinSet::new();
         announce(&shared, &route.borrow_and_update().clone());
+        let mut crew = match crew.start(&shared, listeners.take(), &shutdown) {
+            Ok(crew) => crew,
+            Err(error) => return tracing::error!(%error, "cannot start the gateway's threads"),
+        };
         let mut follows = true;
         loop {
             tokio::select! {
@@ -135,8 +145,7 @@ impl Gateway {
                     follows = changed.is_ok();
                     announce(&shared, &route.borrow_and_update().clone());
                 }
-                newcomer = listeners.accept() => welcome(&shared, &mut sessions, newcomer),
-                _ = sessions.join_next(), if !sessions.is_empty() => {}
+                () = crew.broken() => break,
             }
         }
         drop(listeners);
@@ -144,41 +153,12 @@ impl Gateway {
         if left > 0 {
             tracing::info!(left, "closing connections with open transactions");
         }
-        sessions.shutdown().await;
+        crew.end().await;
     }
 }
 
 fn announce(shared: &Shared, route: &Route) {
     if !shared.gate.announce(route) {
         tracing::info!(epoch = route.epoch, "ignored a route of an older epoch");
-    }
-}
-
-fn welcome(shared: &Arc<Shared>, sessions: &mut JoinSet<()>, newcomer: Newcomer) {
-    let shared = Arc::clone(shared);
-    let counters = &shared.counters;
-    counters.connections_total.fetch_add(1, Ordering::Relaxed);
-    if counters.connections.load(Ordering::Relaxed) >= shared.config.max_connections {
-        counters.errors.fetch_add(1, Ordering::Relaxed);
-        // Why: a fresh socket's buffer takes these bytes; whoever does not read them is not waited for.
-        newcomer.say(&wire::packet::packet(
-            0,
-            &Fault::TooManyConnections.payload(),
-        ));
-        return;
-    }
-    counters.connections.fetch_add(1, Ordering::Relaxed);
-    sessions.spawn(async move {
-        let _leaving = Leaving(Arc::clone(&shared));
-        driver::serve(newcomer, Arc::clone(&shared)).await;
-    });
-}
-
-/// Counts a connection out, however its task ends.
-struct Leaving(Arc<Shared>);
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        self.0.counters.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout, timeout_at};
 use wire::flags;
 use wire::login::Login;
 use wire::reply::ErrPacket;
@@ -18,8 +17,9 @@ use crate::fault::Fault;
 use crate::frontend::{Arrival, Greeter, Who};
 use crate::gate::GateState;
 use crate::metrics::Held;
+use crate::reactor::{Socket, sleep, timeout, timeout_at};
 use crate::registry::Entry;
-use crate::route::{Route, Stream};
+use crate::route::Route;
 use crate::secret::Credential;
 use crate::service::Shared;
 use crate::session::Session;
@@ -31,6 +31,8 @@ pub(super) struct Arrived {
     pub(super) salt: [u8; 20],
     pub(super) backend: Backend,
     pub(super) session: Session,
+    /// What the client has sent behind its login.
+    pub(super) ahead: Vec<u8>,
 }
 
 /// Why a login came to nothing; the client has been told, as far as it listens.
@@ -47,7 +49,7 @@ pub(super) async fn arrive(
     shared: &Shared,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
-    stream: &mut Box<dyn Stream>,
+    stream: &mut Socket,
 ) -> Result<Arrived, Gone> {
     let mut greeter = Greeter::new(fresh_salt()?);
     let mut packets = Packets::new(stream, 0);
@@ -67,7 +69,7 @@ pub(super) async fn arrive(
     };
     drop(step);
     match who {
-        Ok(Ok(who)) => log_in(shared, entry, gate, who, &mut packets).await,
+        Ok(Ok(who)) => log_in(shared, entry, gate, who, packets).await,
         Ok(Err(error)) => {
             if error.kind() == io::ErrorKind::InvalidData {
                 refuse(
@@ -91,16 +93,16 @@ pub(super) async fn change_user(
     shared: &Shared,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
-    stream: &mut Box<dyn Stream>,
-    (login, salt): (Login, [u8; 20]),
+    stream: &mut Socket,
+    (login, salt, ahead): (Login, [u8; 20], Vec<u8>),
 ) -> Result<Arrived, Gone> {
     let mut greeter = Greeter::new(salt);
-    let mut packets = Packets::new(stream, 1);
+    let mut packets = Packets::after(stream, 1, ahead);
     let arrival = Ok(greeter.take(login, &*shared.accounts));
     let limit = shared.config.handshake_timeout;
     let who = timeout(limit, identify(shared, &mut greeter, arrival, &mut packets)).await;
     match who {
-        Ok(Ok(who)) => log_in(shared, entry, gate, who, &mut packets).await,
+        Ok(Ok(who)) => log_in(shared, entry, gate, who, packets).await,
         _ => Err(Gone),
     }
 }
@@ -132,7 +134,7 @@ async fn log_in(
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     who: Who,
-    packets: &mut Packets<'_>,
+    mut packets: Packets<'_>,
 ) -> Result<Arrived, Gone> {
     entry.set_user(&who.login.user);
     let user = String::from_utf8_lossy(&who.login.user).into_owned();
@@ -143,10 +145,11 @@ async fn log_in(
         } else {
             "YES"
         };
-        refuse(shared, packets, &Fault::AccessDenied(user, used)).await?;
+        refuse(shared, &mut packets, &Fault::AccessDenied(user, used)).await?;
         return Err(Gone);
     }
-    let (backend, ok, credential) = first_connection(shared, entry, gate, &who, packets).await?;
+    let (backend, ok, credential) =
+        first_connection(shared, entry, gate, &who, &mut packets).await?;
     let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
     let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone)?;
     packets.write(&ok).await?;
@@ -163,6 +166,7 @@ async fn log_in(
         salt: who.salt,
         backend,
         session,
+        ahead: packets.rest(),
     })
 }
 
@@ -274,7 +278,7 @@ pub(super) async fn open_route<'a>(
     if gate.borrow().held() {
         held.get_or_insert_with(|| Held::start(&shared.counters));
     }
-    let open = timeout_at(deadline.into(), gate.wait_for(|state| !state.held())).await;
+    let open = timeout_at(deadline, gate.wait_for(|state| !state.held())).await;
     open.ok()?.ok().map(|state| Arc::clone(&state.route))
 }
 

@@ -1,7 +1,6 @@
 //! One client's task, from its first byte to its last.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -36,7 +35,9 @@ pub(super) struct Client {
 /// Serves one client until it is gone.
 pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>) {
     let entry = shared.registry.add(newcomer.peer());
-    let mut stream = newcomer.into_stream();
+    let Ok(mut stream) = newcomer.into_socket() else {
+        return shared.registry.remove(entry.id);
+    };
     let mut gate = shared.gate.watch();
     let arrived = Box::pin(arrive(&shared, &entry, &mut gate, &mut stream)).await;
     if let Ok(Arrived {
@@ -45,11 +46,13 @@ pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>) {
         salt,
         backend,
         session,
+        ahead,
     }) = arrived
     {
         entry.set_server(backend.thread);
         let state = gate.borrow_and_update().clone();
-        let link = Link::new(Arc::clone(&shared), stream, backend, session);
+        let mut link = Link::new(Arc::clone(&shared), stream, backend, session);
+        link.ahead = ahead;
         let mut client = Client {
             shared: Arc::clone(&shared),
             entry: Arc::clone(&entry),
@@ -95,8 +98,6 @@ impl Client {
     }
 
     async fn next_event(&mut self) -> Event {
-        let mut seen = self.gate.clone();
-        let mut changed = pin!(seen.changed());
         let around = Around {
             entry: &self.entry,
             gate: &self.gate,
@@ -104,7 +105,8 @@ impl Client {
         };
         let link = &mut self.link;
         poll_fn(|cx| {
-            if let Poll::Ready(Ok(())) = changed.as_mut().poll(cx) {
+            // Who wakes this task for it: see `follow` in `service.rs`.
+            if around.gate.has_changed().unwrap_or(false) {
                 return Poll::Ready(Event::Gate);
             }
             link.poll(cx, &around)
@@ -139,17 +141,19 @@ impl Client {
         login.max_packet = self.login.max_packet;
         self.link.leave();
         self.link.backend = None;
+        let ahead = std::mem::take(&mut self.link.ahead);
         let client = &mut self.link.client;
         let arrived = change_user(
             &self.shared,
             &self.entry,
             &mut self.gate,
             client,
-            (login, self.salt),
+            (login, self.salt, ahead),
         )
         .await;
         let Ok(arrived) = arrived else { return false };
         self.link.session = arrived.session;
+        self.link.ahead = arrived.ahead;
         self.link.attach(arrived.backend, &self.entry);
         *self.login = arrived.login;
         self.credential = arrived.credential;

@@ -4,22 +4,25 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
 use wire::flags;
 use wire::login::Login;
 use wire::proxy;
 use wire::reply::ErrPacket;
 
+use super::bridge::{Bridge, bridge};
 use super::packets::Packets;
 use super::strong;
 use crate::backend::{ServerLogin, Step};
-use crate::route::{Route, Stream};
+use crate::reactor::Socket;
+use crate::route::Route;
 use crate::secret::Credential;
 use crate::service::Shared;
 
 /// A logged-in connection.
 pub(crate) struct Backend {
-    pub(crate) stream: Box<dyn Stream>,
+    pub(crate) stream: Socket,
+    /// What lies between the stream and the server.
+    _bridge: Option<Bridge>,
     /// The route it was made for.
     pub(crate) route: Arc<Route>,
     /// Thread id on the server.
@@ -54,8 +57,14 @@ pub(crate) async fn connect(
     account: Account<'_>,
     client: Option<&mut Packets<'_>>,
 ) -> Attempt {
-    let mut stream = match shared.dial.dial(route).await {
-        Ok(stream) => stream,
+    let dialled = match shared.dial.direct(route) {
+        Some(address) => Socket::connect(&address).await.map(|stream| (stream, None)),
+        None => bridge(shared, route)
+            .await
+            .map(|(stream, bridge)| (stream, Some(bridge))),
+    };
+    let (mut stream, bridge) = match dialled {
+        Ok(dialled) => dialled,
         Err(error) => return Attempt::Failed(format!("dial: {error}")),
     };
     match log_in(shared, &mut stream, account, client).await {
@@ -66,6 +75,7 @@ pub(crate) async fn connect(
         }) => Attempt::Connected(
             Backend {
                 stream,
+                _bridge: bridge,
                 route: Arc::clone(route),
                 thread,
             },
@@ -90,7 +100,7 @@ enum LoggedIn {
 
 async fn log_in(
     shared: &Shared,
-    stream: &mut Box<dyn Stream>,
+    stream: &mut Socket,
     account: Account<'_>,
     mut client: Option<&mut Packets<'_>>,
 ) -> io::Result<LoggedIn> {
@@ -143,12 +153,11 @@ async fn log_in(
 
 /// Runs the statements that make a session on a fresh connection.
 pub(crate) async fn restore(
-    stream: &mut Box<dyn Stream>,
+    stream: &mut Socket,
     script: &[Vec<u8>],
 ) -> io::Result<Result<(), String>> {
     for statement in script {
         stream.write_all(statement).await?;
-        stream.flush().await?;
         let answer = Packets::new(stream, 1).read().await?;
         if let Some(err) = ErrPacket::parse(&answer) {
             return Ok(Err(String::from_utf8_lossy(err.message).into_owned()));

@@ -14,13 +14,16 @@ use super::connect::Backend;
 use super::outbox::Outbox;
 use super::scratch;
 use crate::gate::GateState;
+use crate::reactor::Socket;
 use crate::registry::{Entry, KillMark};
-use crate::route::Stream;
 use crate::service::Shared;
 use crate::session::{Given, Phase, Refusal, Session, Want};
 
 /// The most that is read ahead of a statement that is not over.
 const MAX_AHEAD: usize = 64 * 1024;
+
+/// Rounds of one session before the others of its thread have their turn.
+const ROUNDS: u32 = 32;
 
 /// What the link cannot do itself.
 pub(super) enum Event {
@@ -40,7 +43,7 @@ pub(super) enum Event {
 
 /// Both sides of one session.
 pub(super) struct Link {
-    pub(super) client: Box<dyn Stream>,
+    pub(super) client: Socket,
     pub(super) backend: Option<Backend>,
     pub(super) session: Session,
     pub(super) ahead: Vec<u8>,
@@ -66,7 +69,7 @@ pub(super) struct Around<'a> {
 impl Link {
     pub(super) fn new(
         shared: Arc<Shared>,
-        client: Box<dyn Stream>,
+        client: Socket,
         backend: Backend,
         session: Session,
     ) -> Self {
@@ -88,14 +91,14 @@ impl Link {
 
     /// Moves bytes until an event.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Poll<Event> {
-        loop {
+        for _ in 0..ROUNDS {
             let mut progress = false;
-            let client_free = match self.flush_client(cx) {
+            let client_free = match self.flush_client() {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
                 Poll::Pending => false,
             };
-            let server_free = self.flush_server(cx);
+            let server_free = self.flush_server();
             self.account();
             match self.session.want() {
                 Want::Nothing => {}
@@ -108,7 +111,7 @@ impl Link {
                     self.session.skip();
                     continue;
                 }
-                Want::Send | Want::SendIfConnected => match self.launch(cx, around) {
+                Want::Send | Want::SendIfConnected => match self.launch(around) {
                     Some(event) => return Poll::Ready(event),
                     None => continue,
                 },
@@ -117,9 +120,9 @@ impl Link {
                 return Poll::Ready(Event::KillAnswered);
             }
             if client_free && self.backend.is_some() {
-                progress |= self.read_server(cx, around);
+                progress |= self.read_server(around);
             }
-            match self.read_client(cx, server_free) {
+            match self.read_client(server_free) {
                 Poll::Ready(Ok(read)) => progress |= read,
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
                 Poll::Pending => {}
@@ -128,6 +131,8 @@ impl Link {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// The connection is of no more use: drop it, and let the session decide what that means.
@@ -172,35 +177,31 @@ impl Link {
         }
     }
 
-    fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn flush_client(&mut self) -> Poll<io::Result<()>> {
         if !self.session.to_client.is_empty() {
             let bytes = std::mem::take(&mut self.session.to_client);
-            self.to_client.send(&mut self.client, cx, &bytes);
+            self.to_client.send(&mut self.client, &bytes);
         }
         if self.to_client.is_empty() && !self.to_client.is_broken() {
             return Poll::Ready(Ok(()));
         }
-        self.to_client.poll_flush(&mut self.client, cx)
+        self.to_client.poll_flush(&mut self.client)
     }
 
-    fn flush_server(&mut self, cx: &mut Context<'_>) -> bool {
+    fn flush_server(&mut self) -> bool {
         let Some(backend) = &mut self.backend else {
             return true;
         };
         if !self.session.to_server.is_empty() {
             let bytes = std::mem::take(&mut self.session.to_server);
-            self.to_server.send(&mut backend.stream, cx, &bytes);
+            self.to_server.send(&mut backend.stream, &bytes);
         }
         // Why: after a failed write the server may still have said why; reading finds that, or the end.
-        self.to_server.is_empty()
-            || self
-                .to_server
-                .poll_flush(&mut backend.stream, cx)
-                .is_ready()
+        self.to_server.is_empty() || self.to_server.poll_flush(&mut backend.stream).is_ready()
     }
 
     /// Sends the statement, if it may go now.
-    fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Option<Event> {
+    fn launch(&mut self, around: &Around<'_>) -> Option<Event> {
         if !self.session.in_transaction() && !self.open {
             self.shared.gate.enter();
             self.open = true;
@@ -216,7 +217,7 @@ impl Link {
         self.mark = around.entry.mark();
         match self.session.launch() {
             Ok(bytes) => {
-                let sent = self.to_server.send(&mut backend.stream, cx, bytes);
+                let sent = self.to_server.send(&mut backend.stream, bytes);
                 if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
                     self.session.not_sent();
                 }
@@ -231,35 +232,34 @@ impl Link {
         None
     }
 
-    fn read_server(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> bool {
-        let Some(backend) = &mut self.backend else {
+    fn read_server(&mut self, around: &Around<'_>) -> bool {
+        let Some(Backend { stream, route, .. }) = &mut self.backend else {
             return false;
         };
         let killed = around.entry.was_killed_since(self.mark);
-        let lease = backend.route.lease.clone();
         let Self {
             client,
             session,
             to_client,
             ..
         } = self;
-        let read = scratch::poll_read(&mut backend.stream, cx, |chunk, cx| {
+        let read = scratch::poll_read(stream, |chunk| {
             if chunk.is_empty() {
                 return Err(Refusal::Broken);
             }
             // Why here: the answer is newer than the question, and so is what it must be held against.
-            if session.reads_afresh() && lease.is_over() {
+            if session.reads_afresh() && route.lease.is_over() {
                 return Err(Refusal::Broken);
             }
             let mut rest = chunk;
             while !rest.is_empty() {
                 let Given { used, pass } = session.server_bytes(rest, killed)?;
                 if pass > 0 {
-                    to_client.send(client, cx, &rest[..pass]);
+                    to_client.send(client, &rest[..pass]);
                 }
                 if !session.to_client.is_empty() {
                     let bytes = std::mem::take(&mut session.to_client);
-                    to_client.send(client, cx, &bytes);
+                    to_client.send(client, &bytes);
                 }
                 rest = &rest[used..];
             }
@@ -278,7 +278,7 @@ impl Link {
     }
 
     /// Reads the client: what matters now, or a little ahead, so that its end is noticed.
-    fn read_client(&mut self, cx: &mut Context<'_>, server_free: bool) -> Poll<io::Result<bool>> {
+    fn read_client(&mut self, server_free: bool) -> Poll<io::Result<bool>> {
         let wanted = self.session.takes_client_bytes();
         if wanted && !server_free {
             return Poll::Pending;
@@ -289,7 +289,6 @@ impl Link {
                 &mut self.session,
                 self.backend.as_mut(),
                 &mut self.to_server,
-                cx,
                 &ahead,
             );
             self.ahead = ahead[used..].to_vec();
@@ -308,12 +307,12 @@ impl Link {
             ahead,
             ..
         } = self;
-        let read = scratch::poll_read(client, cx, |chunk, cx| {
+        let read = scratch::poll_read(client, |chunk| {
             if chunk.is_empty() {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
             }
             if wanted && ahead.is_empty() {
-                let used = feed(session, backend.as_mut(), to_server, cx, chunk);
+                let used = feed(session, backend.as_mut(), to_server, chunk);
                 ahead.extend_from_slice(&chunk[used..]);
             } else {
                 ahead.extend_from_slice(chunk);
@@ -336,7 +335,6 @@ fn feed(
     session: &mut Session,
     mut backend: Option<&mut Backend>,
     to_server: &mut Outbox,
-    cx: &mut Context<'_>,
     bytes: &[u8],
 ) -> usize {
     let mut at = 0;
@@ -345,7 +343,7 @@ fn feed(
         if taken.pass > 0
             && let Some(backend) = backend.as_deref_mut()
         {
-            to_server.send(&mut backend.stream, cx, &bytes[at..at + taken.pass]);
+            to_server.send(&mut backend.stream, &bytes[at..at + taken.pass]);
         }
         if taken.used == 0 {
             break;

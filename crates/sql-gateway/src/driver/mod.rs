@@ -1,9 +1,10 @@
-//! The IO: tokio streams around the pure rooms. Everything here can be replaced by another event loop.
+//! The IO: sockets of one thread's loop around the pure rooms.
 //!
-//! `client.rs` one client's task · `arrive.rs` its login · `connect.rs` a connection to the primary · `wait.rs` waiting
-//! for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
+//! `client.rs` one client's task · `arrive.rs` its login · `connect.rs` a connection to the primary, `bridge.rs`
+//! through the peers · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
 
 mod arrive;
+mod bridge;
 mod client;
 mod connect;
 mod doubt;

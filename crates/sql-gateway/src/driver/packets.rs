@@ -1,37 +1,54 @@
 //! Whole packets, for logins only: one at a time, small, in order.
 
+use std::future::poll_fn;
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::packet::{HEADER, Header, packet};
 
-use crate::route::Stream;
+use super::scratch;
+use crate::reactor::Socket;
 
 /// The greatest packet of a login.
 const MAX_LOGIN_PACKET: usize = 64 * 1024;
 
 /// A stream during a login.
 pub(crate) struct Packets<'a> {
-    stream: &'a mut Box<dyn Stream>,
+    stream: &'a mut Socket,
+    /// Bytes that came and were not asked for yet.
+    kept: Vec<u8>,
     /// The sequence number of the next packet.
     pub(crate) sequence: u8,
 }
 
 impl<'a> Packets<'a> {
-    pub(crate) fn new(stream: &'a mut Box<dyn Stream>, sequence: u8) -> Self {
-        Self { stream, sequence }
+    pub(crate) fn new(stream: &'a mut Socket, sequence: u8) -> Self {
+        Self {
+            stream,
+            kept: Vec::new(),
+            sequence,
+        }
+    }
+
+    /// The same, when these bytes were read already.
+    pub(crate) fn after(stream: &'a mut Socket, sequence: u8, kept: Vec<u8>) -> Self {
+        Self {
+            stream,
+            kept,
+            sequence,
+        }
     }
 
     /// The next packet's payload.
     pub(crate) async fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut header = [0; HEADER];
-        self.stream.read_exact(&mut header).await?;
-        let header = Header::read(&header).ok_or(io::ErrorKind::InvalidData)?;
+        self.fill(HEADER).await?;
+        let header = Header::read(&self.kept).ok_or(io::ErrorKind::InvalidData)?;
         if header.length > MAX_LOGIN_PACKET {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let mut payload = vec![0; header.length];
-        self.stream.read_exact(&mut payload).await?;
+        let end = HEADER + header.length;
+        self.fill(end).await?;
+        let payload = self.kept[HEADER..end].to_vec();
+        self.kept.drain(..end);
         // Why: a server that turns a host away numbers its error as if nothing had been said (10.11.19, 1130).
         if header.sequence != self.sequence && payload.first() != Some(&0xff) {
             return Err(io::ErrorKind::InvalidData.into());
@@ -46,6 +63,28 @@ impl<'a> Packets<'a> {
             .write_all(&packet(self.sequence, payload))
             .await?;
         self.sequence = self.sequence.wrapping_add(1);
-        self.stream.flush().await
+        Ok(())
+    }
+
+    /// What was read and does not belong to the login.
+    pub(crate) fn rest(self) -> Vec<u8> {
+        self.kept
+    }
+
+    /// Reads until this many bytes are there.
+    async fn fill(&mut self, length: usize) -> io::Result<()> {
+        while self.kept.len() < length {
+            let kept = &mut self.kept;
+            let read = poll_fn(|_| {
+                scratch::poll_read(self.stream, |chunk| {
+                    kept.extend_from_slice(chunk);
+                    chunk.len()
+                })
+            });
+            if read.await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
     }
 }

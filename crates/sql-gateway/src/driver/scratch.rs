@@ -2,12 +2,9 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use tokio::io::{AsyncRead, ReadBuf};
-
-use crate::route::Stream;
+use crate::reactor::Socket;
 
 /// Big enough for one answer of most pages, small enough for the second-level cache.
 pub(crate) const SIZE: usize = 64 * 1024;
@@ -18,16 +15,12 @@ thread_local! {
 
 /// Reads what is there into the thread's buffer and hands it to `take`. Zero bytes mean the end of the stream.
 pub(crate) fn poll_read<T>(
-    stream: &mut Box<dyn Stream>,
-    cx: &mut Context<'_>,
-    take: impl FnOnce(&[u8], &mut Context<'_>) -> T,
+    socket: &mut Socket,
+    take: impl FnOnce(&[u8]) -> T,
 ) -> Poll<io::Result<T>> {
     BUFFER.with_borrow_mut(|buffer| {
-        let mut read = ReadBuf::new(buffer);
-        match Pin::new(stream).poll_read(cx, &mut read) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(take(read.filled(), cx))),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
+        socket
+            .poll_read(buffer)
+            .map(|read| read.map(|n| take(&buffer[..n])))
     })
 }

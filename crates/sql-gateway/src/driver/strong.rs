@@ -3,18 +3,17 @@
 
 use std::io;
 
-use tokio::io::AsyncWriteExt;
 use wire::command::code;
 use wire::packet;
 
 use super::packets::Packets;
 use crate::fault::Fault;
-use crate::route::Stream;
+use crate::reactor::Socket;
 
 /// What a fresh connection's client is told instead of being let in, if its account is one of `refused`
 /// (`user@host`). `marks_ends`: the server tells the end of the columns by a packet of its own.
 pub(super) async fn refusal(
-    stream: &mut Box<dyn Stream>,
+    stream: &mut Socket,
     refused: &[String],
     marks_ends: bool,
 ) -> io::Result<Option<Vec<u8>>> {
@@ -24,7 +23,6 @@ pub(super) async fn refusal(
     let mut ask = vec![code::QUERY];
     ask.extend_from_slice(b"SELECT CURRENT_USER()");
     stream.write_all(&packet::packet(0, &ask)).await?;
-    stream.flush().await?;
     let mut answer = Packets::new(stream, 1);
     // The number of columns, the column, perhaps their end.
     for _ in 0..2 + u8::from(marks_ends) {

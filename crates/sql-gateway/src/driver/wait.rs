@@ -4,14 +4,13 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until};
-
 use super::arrive::{RETRY, attempt, settle};
 use super::client::Client;
 use super::connect::{Account, Attempt, is_passing, restore};
 use super::scratch;
 use crate::fault::Fault;
 use crate::metrics::Held;
+use crate::reactor::{sleep, sleep_until, timeout};
 use crate::registry::Waiting;
 use crate::secret::Credential;
 use crate::session::Phase;
@@ -133,7 +132,7 @@ impl Client {
             Attempt::Connected(mut backend, ok, _) => {
                 let limit = self.shared.config.connect_timeout;
                 let script = self.link.session.script();
-                match tokio::time::timeout(limit, restore(&mut backend.stream, &script)).await {
+                match timeout(limit, restore(&mut backend.stream, &script)).await {
                     Ok(Ok(Ok(()))) => {
                         let ok = wire::reply::OkPacket::parse(&ok);
                         self.link
@@ -170,10 +169,10 @@ impl Client {
             RETRY
         };
         let link = &mut self.link;
-        let client_gone = poll_fn(|cx| {
+        let client_gone = poll_fn(|_| {
             while link.ahead.len() < MAX_AHEAD {
                 let ahead = &mut link.ahead;
-                let read = scratch::poll_read(&mut link.client, cx, |chunk, _| {
+                let read = scratch::poll_read(&mut link.client, |chunk| {
                     ahead.extend_from_slice(chunk);
                     chunk.is_empty()
                 });
@@ -187,7 +186,7 @@ impl Client {
         });
         tokio::select! {
             _ = self.gate.changed() => Woken::Gate,
-            () = sleep_until(deadline.into()) => Woken::Late,
+            () = sleep_until(deadline) => Woken::Late,
             () = waiting.interrupted() => Woken::Interrupted,
             () = client_gone => Woken::ClientGone,
             () = sleep(pause), if soon => Woken::Again,

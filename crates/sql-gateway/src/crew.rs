@@ -1,0 +1,197 @@
+//! The gateway's threads, each with a loop of its own. A client stays on its thread; the first one accepts all, and gives
+//! each to the thread with the fewest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::driver;
+use crate::error::GatewayError;
+use crate::fault::Fault;
+use crate::listen::{Listener, Newcomer};
+use crate::reactor::{Acceptor, Inbox, Reactor, sleep, spawn, wake_all};
+use crate::service::Shared;
+
+/// After an accept that failed: out of descriptors, and trying again at once would only burn the processor.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// How others reach one thread.
+pub(crate) struct Lane {
+    inbox: Arc<Inbox>,
+    clients: AtomicUsize,
+}
+
+/// Loops that were made and are not running yet.
+pub(crate) struct Crew {
+    reactors: Vec<Reactor>,
+}
+
+impl Crew {
+    /// So many threads; 0: as many as there are processors, and one where there are only two.
+    pub(crate) fn new(threads: usize) -> Result<(Self, Vec<Lane>), GatewayError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = match (threads, processors) {
+            (0, 1 | 2) => 1,
+            (0, processors) => processors,
+            (threads, _) => threads,
+        };
+        let reactors: Result<Vec<Reactor>, _> = (0..threads).map(|_| Reactor::new()).collect();
+        let reactors = reactors.map_err(GatewayError::Loop)?;
+        let lane = |reactor: &Reactor| Lane {
+            inbox: reactor.inbox(),
+            clients: AtomicUsize::new(0),
+        };
+        let lanes = reactors.iter().map(lane).collect();
+        Ok((Self { reactors }, lanes))
+    }
+
+    /// Starts all threads; clients are accepted until `shutdown` becomes true or its sender is gone.
+    pub(crate) fn start(
+        self,
+        shared: &Arc<Shared>,
+        listeners: Vec<Listener>,
+        shutdown: &watch::Receiver<bool>,
+    ) -> std::io::Result<AtWork> {
+        let (ended, any_ended) = oneshot::channel::<()>();
+        let mut at_work = AtWork {
+            shared: Arc::clone(shared),
+            threads: Vec::new(),
+            any_ended,
+        };
+        let mut ended = Some(ended);
+        for (number, reactor) in self.reactors.into_iter().enumerate() {
+            let follower = Arc::clone(shared);
+            reactor.inbox().visit(move || spawn(follow(follower)));
+            // Why only the first: without it nobody is let in; without another one its clients are gone.
+            let ended = ended.take();
+            let thread = std::thread::Builder::new().name(format!("sql-{number}"));
+            at_work.threads.push(thread.spawn(move || {
+                let _ended = ended;
+                if let Err(error) = reactor.run() {
+                    tracing::error!(%error, "a thread of the gateway cannot go on");
+                }
+            })?);
+        }
+        for listener in listeners {
+            let (shared, shutdown) = (Arc::clone(shared), shutdown.clone());
+            let first = Arc::clone(&shared.lanes[0].inbox);
+            first.visit(move || spawn(accept(shared, listener, shutdown)));
+        }
+        Ok(at_work)
+    }
+}
+
+/// Running threads. They end when this is dropped.
+pub(crate) struct AtWork {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    any_ended: oneshot::Receiver<()>,
+}
+
+impl AtWork {
+    /// Returns when a thread that cannot be missed has ended by itself.
+    pub(crate) async fn broken(&mut self) {
+        let _ = (&mut self.any_ended).await;
+    }
+
+    /// Ends all threads, with whatever they are doing, and waits for them.
+    pub(crate) async fn end(mut self) {
+        let threads = std::mem::take(&mut self.threads);
+        drop(self);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        for lane in &self.shared.lanes {
+            lane.inbox.end();
+        }
+    }
+}
+
+/// Tells a thread's clients that the gate has changed: they look for themselves.
+async fn follow(shared: Arc<Shared>) {
+    let mut gate = shared.gate.watch();
+    while gate.changed().await.is_ok() {
+        wake_all();
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
+    let acceptor = match Acceptor::new(listener) {
+        Ok(acceptor) => acceptor,
+        Err(error) => return tracing::error!(%error, "cannot accept clients"),
+    };
+    let accepting = async {
+        loop {
+            match acceptor.accept(Listener::accept).await {
+                Ok(newcomer) => welcome(&shared, newcomer),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a client");
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        _ = shutdown.wait_for(|stop| *stop) => {}
+    }
+}
+
+fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
+    let counters = &shared.counters;
+    counters.connections_total.fetch_add(1, Ordering::Relaxed);
+    if counters.connections.load(Ordering::Relaxed) >= shared.config.max_connections {
+        counters.errors.fetch_add(1, Ordering::Relaxed);
+        // Why: a fresh socket's buffer takes these bytes; whoever does not read them is not waited for.
+        return newcomer.say(&wire::packet::packet(
+            0,
+            &Fault::TooManyConnections.payload(),
+        ));
+    }
+    let clients = |number: &usize| shared.lanes[*number].clients.load(Ordering::Relaxed);
+    let lane = (0..shared.lanes.len()).min_by_key(clients).unwrap_or(0);
+    let guest = Guest::new(Arc::clone(shared), lane);
+    let life = move || {
+        spawn(async move {
+            driver::serve(newcomer, Arc::clone(&guest.shared)).await;
+        });
+    };
+    if lane == 0 {
+        life();
+    } else {
+        shared.lanes[lane].inbox.visit(life);
+    }
+}
+
+/// Counts a connection in, and out however its task ends.
+struct Guest {
+    shared: Arc<Shared>,
+    lane: usize,
+}
+
+impl Guest {
+    fn new(shared: Arc<Shared>, lane: usize) -> Self {
+        shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+        shared.lanes[lane].clients.fetch_add(1, Ordering::Relaxed);
+        Self { shared, lane }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let Self { shared, lane } = self;
+        shared.counters.connections.fetch_sub(1, Ordering::Relaxed);
+        shared.lanes[*lane].clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,25 @@
+//! One thread's event loop: tasks, sockets and timers that never leave it. No lock, no queue and no other thread lies
+//! between bytes that have come and the task that waits for them.
+//!
+//! `turn.rs` the loop · `core.rs` what tasks reach of it · `socket.rs` non-blocking streams, `connect.rs` making them,
+//! `listener.rs` accepting them · `timer.rs` waiting for a time · `inbox.rs` calls from other threads · `slots.rs` places
+//! with numbers. Futures of tokio's channels work here; its sockets and timers do not.
+
+mod connect;
+mod core;
+mod inbox;
+mod listener;
+mod slots;
+mod socket;
+mod timer;
+mod turn;
+
+pub(crate) use core::{spawn, wake_all};
+pub(crate) use inbox::Inbox;
+pub(crate) use listener::Acceptor;
+pub(crate) use socket::Socket;
+pub(crate) use timer::{sleep, sleep_until, timeout, timeout_at};
+pub(crate) use turn::Reactor;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! Non-blocking streams of one loop. The kernel reports changes only (edge-triggered); what it last said is kept here,
+//! so that no call is made that would only say "not yet".
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+use std::task::Poll;
+
+use mio::Interest;
+use mio::event::Event;
+use mio::net::{TcpStream, UnixStream};
+
+use super::core::{core, current};
+
+const READABLE: u8 = 1;
+const WRITABLE: u8 = 1 << 1;
+/// No more bytes will come: reading on finds the end.
+const ENDED: u8 = 1 << 2;
+
+/// What the kernel last said about a socket, and who wants to know.
+#[derive(Debug)]
+pub(super) struct Source {
+    state: Cell<u8>,
+    task: Cell<usize>,
+}
+
+impl Source {
+    /// Somebody watches something: where it stands in the loop, and its token.
+    pub(super) fn register(
+        io: &mut dyn mio::event::Source,
+        interest: Interest,
+        state: u8,
+    ) -> io::Result<(Rc<Self>, usize)> {
+        let core = core()?;
+        let source = Rc::new(Self {
+            state: Cell::new(state),
+            task: Cell::new(current()),
+        });
+        let slot = core.sources.borrow_mut().insert(Rc::clone(&source));
+        let registered = io.register(&core.registry, mio::Token(slot), interest);
+        if let Err(error) = registered {
+            core.sources.borrow_mut().remove(slot);
+            return Err(error);
+        }
+        Ok((source, slot))
+    }
+
+    pub(super) fn forget(slot: usize) {
+        if let Ok(core) = core() {
+            core.sources.borrow_mut().remove(slot);
+        }
+    }
+
+    /// Takes an event; returns the task that it is for.
+    pub(super) fn happened(&self, event: &Event) -> usize {
+        let mut state = self.state.get();
+        if event.is_readable() {
+            state |= READABLE;
+        }
+        if event.is_writable() {
+            state |= WRITABLE;
+        }
+        if event.is_read_closed() || event.is_error() {
+            state |= READABLE | ENDED;
+        }
+        if event.is_write_closed() || event.is_error() {
+            state |= WRITABLE;
+        }
+        self.state.set(state);
+        self.task.get()
+    }
+
+    pub(super) fn is(&self, what: u8) -> bool {
+        self.state.get() & what != 0
+    }
+
+    fn clear(&self, what: u8) {
+        self.state.set(self.state.get() & !what);
+    }
+
+    /// The current task waits for it.
+    pub(super) fn wait(&self) {
+        self.task.set(current());
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.is(READABLE)
+    }
+
+    pub(super) fn not_readable(&self) {
+        self.clear(READABLE);
+    }
+}
+
+enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connected stream.
+pub(crate) struct Socket {
+    io: Io,
+    source: Rc<Source>,
+    slot: usize,
+    /// The kernel was asked to say when there is room again.
+    wants_room: bool,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    /// A stream that is connected.
+    pub(crate) fn tcp(mut stream: TcpStream) -> io::Result<Self> {
+        let (source, slot) = Source::register(&mut stream, Interest::READABLE, WRITABLE)?;
+        Ok(Self::new(Io::Tcp(stream), source, slot))
+    }
+
+    /// A stream by which two ends are connected already.
+    pub(crate) fn unix(mut stream: UnixStream) -> io::Result<Self> {
+        let (source, slot) = Source::register(&mut stream, Interest::READABLE, WRITABLE)?;
+        Ok(Self::new(Io::Unix(stream), source, slot))
+    }
+
+    /// A stream that is being connected: when it is, there is room.
+    pub(super) fn connecting(mut stream: TcpStream) -> io::Result<Self> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let (source, slot) = Source::register(&mut stream, both, 0)?;
+        let mut socket = Self::new(Io::Tcp(stream), source, slot);
+        socket.wants_room = true;
+        Ok(socket)
+    }
+
+    fn new(io: Io, source: Rc<Source>, slot: usize) -> Self {
+        Self {
+            io,
+            source,
+            slot,
+            wants_room: false,
+        }
+    }
+
+    /// Reads what has come. Zero bytes are the end. Less than fits means that there is no more for now.
+    pub(crate) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            if !self.source.is(READABLE) {
+                self.source.wait();
+                return Poll::Pending;
+            }
+            let read = match &mut self.io {
+                Io::Tcp(stream) => stream.read(buffer),
+                Io::Unix(stream) => stream.read(buffer),
+            };
+            match read {
+                Ok(n) => {
+                    // Why ENDED: the end was announced with these bytes, and is not announced again.
+                    if n < buffer.len() && n > 0 && !self.source.is(ENDED) {
+                        self.source.clear(READABLE);
+                    }
+                    return Poll::Ready(Ok(n));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.source.clear(READABLE | ENDED);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Writes what fits.
+    pub(crate) fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            if !self.source.is(WRITABLE) {
+                self.source.wait();
+                return Poll::Pending;
+            }
+            if self.wants_room {
+                self.watch(false)?;
+            }
+            let written = match &mut self.io {
+                Io::Tcp(stream) => stream.write(bytes),
+                Io::Unix(stream) => stream.write(bytes),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.source.clear(WRITABLE);
+                    self.watch(true)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    // Why not always: a unix socket would report each time that the other side has read something.
+    fn watch(&mut self, room: bool) -> io::Result<()> {
+        let interest = if room {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        let core = core()?;
+        let (registry, token) = (&core.registry, mio::Token(self.slot));
+        match &mut self.io {
+            Io::Tcp(stream) => registry.reregister(stream, token, interest)?,
+            Io::Unix(stream) => registry.reregister(stream, token, interest)?,
+        }
+        self.wants_room = room;
+        Ok(())
+    }
+
+    /// Waits for room.
+    pub(super) fn poll_room(&mut self) -> Poll<()> {
+        if self.source.is(WRITABLE) {
+            return Poll::Ready(());
+        }
+        self.source.wait();
+        Poll::Pending
+    }
+
+    /// What went wrong with the connection, once.
+    pub(super) fn error(&self) -> io::Result<()> {
+        let error = match &self.io {
+            Io::Tcp(stream) => stream.take_error(),
+            Io::Unix(stream) => stream.take_error(),
+        };
+        error?.map_or(Ok(()), Err)
+    }
+
+    /// Writes everything.
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match poll_fn(|_| self.poll_write(bytes)).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => bytes = &bytes[n..],
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // The kernel forgets a socket when it is closed.
+        Source::forget(self.slot);
+    }
+}
