@@ -2,7 +2,7 @@
 //! each to the thread with the fewest.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,10 +18,23 @@ use crate::service::Shared;
 /// After an accept that failed: out of descriptors, and trying again at once would only burn the processor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// How others reach one thread.
+/// One thread, for the others.
+#[repr(align(128))]
 pub(crate) struct Lane {
     inbox: Arc<Inbox>,
     clients: AtomicUsize,
+    /// Why here: a counter for all threads would go to and fro between their processors.
+    statements: AtomicU64,
+}
+
+impl Lane {
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_statement(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Loops that were made and are not running yet.
@@ -43,6 +56,7 @@ impl Crew {
         let lane = |reactor: &Reactor| Lane {
             inbox: reactor.inbox(),
             clients: AtomicUsize::new(0),
+            statements: AtomicU64::new(0),
         };
         let lanes = reactors.iter().map(lane).collect();
         Ok((Self { reactors }, lanes))
@@ -164,7 +178,7 @@ fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
     let guest = Guest::new(Arc::clone(shared), lane);
     let life = move || {
         spawn(async move {
-            driver::serve(newcomer, Arc::clone(&guest.shared)).await;
+            driver::serve(newcomer, Arc::clone(&guest.shared), guest.lane).await;
         });
     };
     if lane == 0 {

@@ -36,19 +36,26 @@ impl GateState {
     }
 }
 
+/// What is open on one thread. Why apart in memory: each thread writes to its own with every statement.
+#[derive(Default)]
+#[repr(align(128))]
+struct Open(AtomicUsize);
+
 /// The gate of one gateway.
 pub(crate) struct Gate {
     state: watch::Sender<GateState>,
-    open: AtomicUsize,
+    /// By thread.
+    open: Box<[Open]>,
     holding: AtomicBool,
     drained: Notify,
 }
 
 impl Gate {
-    pub(crate) fn new() -> Self {
+    /// A gate for the clients of so many threads.
+    pub(crate) fn new(threads: usize) -> Self {
         Self {
             state: watch::Sender::default(),
-            open: AtomicUsize::new(0),
+            open: (0..threads).map(|_| Open::default()).collect(),
             holding: AtomicBool::new(false),
             drained: Notify::new(),
         }
@@ -83,22 +90,26 @@ impl Gate {
         fresh
     }
 
-    /// Something starts: call before looking at the state, so that a hold either sees it or is seen by it.
-    pub(crate) fn enter(&self) {
-        self.open.fetch_add(1, Ordering::SeqCst);
+    /// Something starts on a thread: call before looking at the state, so that a hold either sees it or is seen by it.
+    pub(crate) fn enter(&self, thread: usize) {
+        self.open[thread].0.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
 
-    /// Something ended.
-    pub(crate) fn leave(&self) {
-        if self.open.fetch_sub(1, Ordering::SeqCst) == 1 && self.holding.load(Ordering::SeqCst) {
+    /// Something that started on this thread ended.
+    pub(crate) fn leave(&self, thread: usize) {
+        if self.open[thread].0.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.holding.load(Ordering::SeqCst)
+        {
             self.drained.notify_waiters();
         }
     }
 
     /// What is open now.
     pub(crate) fn open(&self) -> usize {
-        self.open.load(Ordering::SeqCst)
+        // Why a sum of different moments will do: what enters after a hold sees it, and leaves.
+        let open = self.open.iter();
+        open.map(|open| open.0.load(Ordering::SeqCst)).sum()
     }
 
     /// Holds what is new and waits until nothing is open, at most `limit`; returns what is still open.
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_older_route_when_announced_is_ignored() {
-        let gate = Gate::new();
+        let gate = Gate::new(1);
         assert!(gate.announce(&route(2, "b")));
         assert!(!gate.announce(&route(1, "a")));
         let state = gate.watch().borrow().clone();
@@ -160,16 +171,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_hold_when_something_is_open_waits_for_it_or_for_the_limit() {
-        let gate = Arc::new(Gate::new());
+        let gate = Arc::new(Gate::new(2));
         gate.announce(&route(1, "a"));
-        gate.enter();
+        gate.enter(1);
         assert_eq!(gate.hold(Duration::from_millis(20)).await, 1);
         assert!(gate.watch().borrow().held());
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
             async move { gate.hold(Duration::from_secs(10)).await }
         });
-        gate.leave();
+        gate.leave(1);
         assert_eq!(waiting.await.unwrap(), 0);
         gate.announce(&route(2, "b"));
         assert!(!gate.watch().borrow().held(), "a greater epoch releases");

@@ -36,7 +36,6 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicUsize,
     pub(crate) connections_total: AtomicU64,
     pub(crate) held: AtomicUsize,
-    pub(crate) statements: AtomicU64,
     pub(crate) moved: AtomicU64,
     pub(crate) errors: AtomicU64,
     longest_hold_us: AtomicU64,
@@ -49,7 +48,8 @@ impl Counters {
         self.longest_hold_us.fetch_max(micros, Ordering::Relaxed);
     }
 
-    pub(crate) fn stats(&self, route: &Route, open_transactions: usize) -> Stats {
+    /// With what is counted elsewhere.
+    pub(crate) fn stats(&self, route: &Route, open_transactions: usize, statements: u64) -> Stats {
         Stats {
             epoch: route.epoch,
             primary: route.target.as_ref().map(|target| target.node.clone()),
@@ -57,7 +57,7 @@ impl Counters {
             connections_total: self.connections_total.load(Ordering::Relaxed),
             held: self.held.load(Ordering::Relaxed),
             open_transactions,
-            statements: self.statements.load(Ordering::Relaxed),
+            statements,
             moved: self.moved.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             longest_hold: Duration::from_micros(self.longest_hold_us.load(Ordering::Relaxed)),

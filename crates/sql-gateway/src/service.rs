@@ -40,7 +40,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
-        self.counters.stats(&self.gate.route(), self.gate.open())
+        let statements = self.lanes.iter().map(Lane::statements).sum();
+        self.counters
+            .stats(&self.gate.route(), self.gate.open(), statements)
     }
 
     /// The version clients are told.
@@ -84,7 +86,7 @@ impl Gateway {
         let shared = Shared {
             desk: Desk::default(),
             config,
-            gate: Gate::new(),
+            gate: Gate::new(lanes.len()),
             dial,
             accounts,
             counters: Counters::default(),

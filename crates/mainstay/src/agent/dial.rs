@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster::NodeName;
-use sql_gateway::{Dial, Route, Stream};
-use tokio::net::TcpStream;
+use sql_gateway::{Address, Dial, Route, Stream};
 
 use super::node::{Node, local};
 use super::reception::{SQL, SqlHeader};
@@ -29,6 +28,11 @@ impl Dialer {
 
 #[async_trait]
 impl Dial for Dialer {
+    fn direct(&self, route: &Route) -> Option<Address> {
+        let here = route.target.as_ref()?.node == self.node.config.name.as_str();
+        here.then(|| Address::Tcp(local(self.node.config.file.mariadb.port)))
+    }
+
     async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>> {
         let none = || io::Error::other("there is no primary");
         let target: NodeName = route
@@ -38,11 +42,6 @@ impl Dial for Dialer {
             .node
             .parse()
             .map_err(io::Error::other)?;
-        if target == self.node.config.name {
-            let stream = TcpStream::connect(local(self.node.config.file.mariadb.port)).await?;
-            stream.set_nodelay(true)?;
-            return Ok(Box::new(stream));
-        }
         let unknown = || io::Error::other(format!("nothing is known of `{target}`"));
         let address = self.node.address_of(&target).ok_or_else(unknown)?;
         let header = serde_json::to_value(SqlHeader { epoch: route.epoch })?;

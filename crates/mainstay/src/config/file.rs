@@ -64,6 +64,8 @@ section! {
         hold_max: Span = Span::from_secs(15), Span;
         /// Connections served at the same time; one more is refused with error 1040.
         max_connections: usize = 2000, Number;
+        /// Threads that serve connections. 0: as many as there are processors, and one where there are only two.
+        threads: usize = 0, Number;
         /// Whether accounts with READ ONLY ADMIN or SUPER are let in. They pass `read_only`: what they write on a
         /// replica's own server is lost. `root@localhost` is always let in.
         strong_accounts: bool = false, Switch;

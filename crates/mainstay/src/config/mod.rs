@@ -139,6 +139,9 @@ impl Config {
                 "1 to 100000 are possible",
             ));
         }
+        if gateway.threads > 1024 {
+            return Err(unusable("gateway.threads", "0 to 1024 are possible"));
+        }
         ports::check(self)?;
         if timing.suspicion.millis() <= timing.shrink.millis() {
             let why = "it must be longer than `timing.shrink`, or a cut cable moves the primary";
@@ -187,6 +190,7 @@ impl Config {
             sockets: typed.sockets.clone(),
             hold_max: typed.hold_max.0,
             max_connections: typed.max_connections,
+            threads: typed.threads,
             ..sql_gateway::Config::default()
         }
     }

@@ -32,8 +32,8 @@ pub(super) struct Client {
     killing: Option<Killing>,
 }
 
-/// Serves one client until it is gone.
-pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>) {
+/// Serves one client, on the thread with this number, until it is gone.
+pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>, lane: usize) {
     let entry = shared.registry.add(newcomer.peer());
     let Ok(mut stream) = newcomer.into_socket() else {
         return shared.registry.remove(entry.id);
@@ -51,7 +51,7 @@ pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>) {
     {
         entry.set_server(backend.thread);
         let state = gate.borrow_and_update().clone();
-        let mut link = Link::new(Arc::clone(&shared), stream, backend, session);
+        let mut link = Link::new((Arc::clone(&shared), lane), stream, backend, session);
         link.ahead = ahead;
         let mut client = Client {
             shared: Arc::clone(&shared),

@@ -56,6 +56,8 @@ pub(super) struct Link {
     to_server: Outbox,
     open: bool,
     mark: KillMark,
+    /// The thread it lives on.
+    lane: usize,
     shared: Arc<Shared>,
 }
 
@@ -68,7 +70,7 @@ pub(super) struct Around<'a> {
 
 impl Link {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        (shared, lane): (Arc<Shared>, usize),
         client: Socket,
         backend: Backend,
         session: Session,
@@ -85,6 +87,7 @@ impl Link {
             to_server: Outbox::default(),
             open: false,
             mark: KillMark::default(),
+            lane,
             shared,
         }
     }
@@ -157,7 +160,7 @@ impl Link {
     /// Nothing of this session counts as open any more.
     pub(super) fn leave(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.shared.gate.leave();
+            self.shared.gate.leave(self.lane);
         }
     }
 
@@ -203,7 +206,7 @@ impl Link {
     /// Sends the statement, if it may go now.
     fn launch(&mut self, around: &Around<'_>) -> Option<Event> {
         if !self.session.in_transaction() && !self.open {
-            self.shared.gate.enter();
+            self.shared.gate.enter(self.lane);
             self.open = true;
         }
         if around.gate.has_changed().unwrap_or(false) {
@@ -221,10 +224,7 @@ impl Link {
                 if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
                     self.session.not_sent();
                 }
-                self.shared
-                    .counters
-                    .statements
-                    .fetch_add(1, Ordering::Relaxed);
+                self.shared.lanes[self.lane].count_statement();
                 self.session.unanswered_ends();
             }
             Err(fault) => self.session.fail(&fault),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
-use sql_gateway::{Accounts, Config, Dial, Gateway, Handle, Lease, Proof, Route, Stream, Target};
+use sql_gateway::{
+    Accounts, Address, Config, Dial, Gateway, Handle, Lease, Proof, Route, Stream, Target,
+};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -24,6 +26,13 @@ struct Ports(Mutex<HashMap<String, u16>>);
 
 #[async_trait::async_trait]
 impl Dial for Ports {
+    /// `b` is as far as another node's server: only [`Dial::dial`] reaches it.
+    fn direct(&self, route: &Route) -> Option<Address> {
+        let node = &route.target.as_ref()?.node;
+        let port = self.0.lock().unwrap().get(node).copied()?;
+        (node != "b").then(|| Address::Tcp(([127, 0, 0, 1], port).into()))
+    }
+
     async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>> {
         let node = &route
             .target
@@ -127,6 +136,7 @@ impl World {
 
     pub(crate) fn with(mut config: Config) -> Self {
         config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        config.threads = 2;
         let table = Arc::new(Table::default());
         for (user, proofs) in [
             ("app", proof("mysql_native_password", Some(PW))),
