@@ -9,8 +9,9 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sql_gateway::{Accounts, Behind, Config, Dial, Gateway, Lease, Proof, Route, Stream, Target};
-use tokio::net::TcpStream;
+use sql_gateway::{
+    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Proof, Route, Stream, Target,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -22,10 +23,12 @@ struct Server(u16);
 
 #[async_trait]
 impl Dial for Server {
+    fn direct(&self, _route: &Route) -> Option<Address> {
+        Some(Address::Tcp(([127, 0, 0, 1], self.0).into()))
+    }
+
     async fn dial(&self, _route: &Route) -> io::Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect(("127.0.0.1", self.0)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Box::new(stream))
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -52,6 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         listen: vec![address.parse()?],
         sockets: vec![socket.into()],
         max_connections: CONNECTIONS,
+        threads: 1,
         ..Config::default()
     };
     let accounts = Known {

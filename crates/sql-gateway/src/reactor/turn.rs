@@ -153,13 +153,10 @@ impl Turn {
         let mut cx = Context::from_waker(&task.waker);
         // Why: a fault in one session ends that session, not the others of its thread.
         let polled = catch_unwind(AssertUnwindSafe(|| task.life.as_mut().poll(&mut cx)));
-        let ended = match polled {
-            Ok(poll) => poll.is_ready(),
-            Err(_) => {
-                tracing::error!("a task of the gateway has failed; its connection is closed");
-                true
-            }
-        };
+        if polled.is_err() {
+            tracing::error!("a task of the gateway has failed; its connection is closed");
+        }
+        let ended = polled.map_or(true, |poll| poll.is_ready());
         if ended {
             let over = self.tasks.remove(number);
             let _ = catch_unwind(AssertUnwindSafe(move || drop(over)));
