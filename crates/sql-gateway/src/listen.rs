@@ -29,9 +29,9 @@ impl Newcomer {
                 let _ = stream.set_nodelay(true);
                 // Why: a client whose machine vanished must not keep its place for ever.
                 let _ = socket2::SockRef::from(&stream).set_keepalive(true);
-                Socket::tcp(stream)
+                Socket::new(stream)
             }
-            Self::Unix(stream) => Socket::unix(stream),
+            Self::Unix(stream) => Socket::new(stream),
         }
     }
 

@@ -39,8 +39,7 @@ pub(super) async fn bridge(shared: &Shared, route: &Arc<Route>) -> io::Result<(S
         io::Result::Ok((here, Ends(tokio::spawn(carry(there, stream)))))
     }));
     let (here, bridge) = (&mut dialling.0).await.map_err(io::Error::other)??;
-    let socket = Socket::unix(mio::net::UnixStream::from_std(here))?;
-    Ok((socket, bridge))
+    Ok((Socket::new(here)?, bridge))
 }
 
 /// A task that is not wanted when nobody waits for it.

@@ -103,7 +103,11 @@ impl Link {
             };
             let server_free = self.flush_server();
             self.account();
-            match self.session.want() {
+            let want = match self.session.phase() {
+                Phase::Ready | Phase::Closing => self.session.want(),
+                _ => Want::Nothing,
+            };
+            match want {
                 Want::Nothing => {}
                 Want::Close if client_free => return Poll::Ready(Event::Gone),
                 Want::Close => return Poll::Pending,
@@ -122,7 +126,8 @@ impl Link {
             if self.killing && self.session.phase() == Phase::Idle {
                 return Poll::Ready(Event::KillAnswered);
             }
-            if client_free && self.backend.is_some() {
+            let answers = |backend: &Backend| backend.stream.is_readable();
+            if client_free && self.backend.as_ref().is_some_and(answers) {
                 progress |= self.read_server(around);
             }
             match self.read_client(server_free) {
@@ -296,7 +301,7 @@ impl Link {
                 return Poll::Ready(Ok(true));
             }
         }
-        if self.ahead.len() >= MAX_AHEAD {
+        if self.ahead.len() >= MAX_AHEAD || !self.client.is_readable() {
             return Poll::Pending;
         }
         let Self {

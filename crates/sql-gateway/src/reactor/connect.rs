@@ -14,7 +14,7 @@ impl Socket {
         let address = match address {
             Address::Tcp(address) => *address,
             // A unix socket is connected at once, or not at all.
-            Address::Unix(path) => return Self::unix(UnixStream::connect(path)?),
+            Address::Unix(path) => return Self::new(UnixStream::connect(path)?),
         };
         let stream = TcpStream::connect(address)?;
         let _ = stream.set_nodelay(true);

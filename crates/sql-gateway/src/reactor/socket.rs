@@ -3,13 +3,17 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::{self, Read, Write};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Poll;
 
 use mio::Interest;
-use mio::event::Event;
-use mio::net::{TcpStream, UnixStream};
+use mio::event::{Event, Source as _};
+use mio::unix::SourceFd;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::core::{core, current};
 
@@ -93,14 +97,9 @@ impl Source {
     }
 }
 
-enum Io {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
 /// A connected stream.
 pub(crate) struct Socket {
-    io: Io,
+    stream: OwnedFd,
     source: Rc<Source>,
     slot: usize,
     /// The kernel was asked to say when there is room again.
@@ -114,34 +113,32 @@ impl std::fmt::Debug for Socket {
 }
 
 impl Socket {
-    /// A stream that is connected.
-    pub(crate) fn tcp(mut stream: TcpStream) -> io::Result<Self> {
-        let (source, slot) = Source::register(&mut stream, Interest::READABLE, WRITABLE)?;
-        Ok(Self::new(Io::Tcp(stream), source, slot))
-    }
-
-    /// A stream by which two ends are connected already.
-    pub(crate) fn unix(mut stream: UnixStream) -> io::Result<Self> {
-        let (source, slot) = Source::register(&mut stream, Interest::READABLE, WRITABLE)?;
-        Ok(Self::new(Io::Unix(stream), source, slot))
+    /// A stream that is connected and does not block.
+    pub(crate) fn new(stream: impl Into<OwnedFd>) -> io::Result<Self> {
+        Self::register(stream.into(), Interest::READABLE, WRITABLE)
     }
 
     /// A stream that is being connected: when it is, there is room.
-    pub(super) fn connecting(mut stream: TcpStream) -> io::Result<Self> {
+    pub(super) fn connecting(stream: impl Into<OwnedFd>) -> io::Result<Self> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        let (source, slot) = Source::register(&mut stream, both, 0)?;
-        let mut socket = Self::new(Io::Tcp(stream), source, slot);
+        let mut socket = Self::register(stream.into(), both, 0)?;
         socket.wants_room = true;
         Ok(socket)
     }
 
-    fn new(io: Io, source: Rc<Source>, slot: usize) -> Self {
-        Self {
-            io,
+    fn register(stream: OwnedFd, interest: Interest, state: u8) -> io::Result<Self> {
+        let (source, slot) = Source::register(&mut SourceFd(&stream.as_raw_fd()), interest, state)?;
+        Ok(Self {
+            stream,
             source,
             slot,
             wants_room: false,
-        }
+        })
+    }
+
+    /// False when there is certainly nothing to read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.source.is_readable()
     }
 
     /// Reads what has come. Zero bytes are the end. Less than fits means that there is no more for now.
@@ -151,23 +148,17 @@ impl Socket {
                 self.source.wait();
                 return Poll::Pending;
             }
-            let read = match &mut self.io {
-                Io::Tcp(stream) => stream.read(buffer),
-                Io::Unix(stream) => stream.read(buffer),
-            };
-            match read {
-                Ok(n) => {
+            match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((n, _)) => {
                     // Why ENDED: the end was announced with these bytes, and is not announced again.
                     if n < buffer.len() && n > 0 && !self.source.is(ENDED) {
                         self.source.clear(READABLE);
                     }
                     return Poll::Ready(Ok(n));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.source.clear(READABLE | ENDED);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(Errno::WOULDBLOCK) => self.source.clear(READABLE | ENDED),
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
     }
@@ -182,17 +173,13 @@ impl Socket {
             if self.wants_room {
                 self.watch(false)?;
             }
-            let written = match &mut self.io {
-                Io::Tcp(stream) => stream.write(bytes),
-                Io::Unix(stream) => stream.write(bytes),
-            };
-            match written {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+                Err(Errno::WOULDBLOCK) => {
                     self.source.clear(WRITABLE);
                     self.watch(true)?;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return Poll::Ready(done),
+                Err(Errno::INTR) => {}
+                done => return Poll::Ready(done.map_err(io::Error::from)),
             }
         }
     }
@@ -204,12 +191,9 @@ impl Socket {
         } else {
             Interest::READABLE
         };
-        let core = core()?;
-        let (registry, token) = (&core.registry, mio::Token(self.slot));
-        match &mut self.io {
-            Io::Tcp(stream) => registry.reregister(stream, token, interest)?,
-            Io::Unix(stream) => registry.reregister(stream, token, interest)?,
-        }
+        let (core, token) = (core()?, mio::Token(self.slot));
+        let stream = self.stream.as_raw_fd();
+        SourceFd(&stream).reregister(&core.registry, token, interest)?;
         self.wants_room = room;
         Ok(())
     }
@@ -225,11 +209,7 @@ impl Socket {
 
     /// What went wrong with the connection, once.
     pub(super) fn error(&self) -> io::Result<()> {
-        let error = match &self.io {
-            Io::Tcp(stream) => stream.take_error(),
-            Io::Unix(stream) => stream.take_error(),
-        };
-        error?.map_or(Ok(()), Err)
+        Ok(socket_error(&self.stream)??)
     }
 
     /// Writes everything.

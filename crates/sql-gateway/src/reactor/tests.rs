@@ -81,8 +81,7 @@ fn bytes_when_the_other_side_reads_late_are_all_written() {
         }),
     );
     run(move || async move {
-        let ours = mio::net::UnixStream::from_std(ours);
-        let mut socket = Socket::unix(ours).unwrap();
+        let mut socket = Socket::new(ours).unwrap();
         socket.write_all(&sent).await.unwrap();
     });
     assert!(reader.join().unwrap() == bytes);

@@ -1,6 +1,7 @@
 //! Prepared statements: the client's ids are ours; on each connection a statement is prepared when it is first used.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use wire::statement::Statement;
 
@@ -34,10 +35,31 @@ pub(crate) struct Prepared {
     pub(crate) cursor: bool,
 }
 
+/// Why no real hash: these numbers are given one after the other, here.
+#[derive(Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // The table looks at the highest bits as well.
+        self.0 = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// A session's prepared statements.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    known: Option<HashMap<u32, Prepared>>,
+    known: Option<HashMap<u32, Prepared, BuildHasherDefault<AsIs>>>,
     last: u32,
     connection: u32,
 }
