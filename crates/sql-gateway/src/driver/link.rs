@@ -104,7 +104,7 @@ impl Link {
             let server_free = self.flush_server();
             self.account();
             let want = match self.session.phase() {
-                Phase::Ready | Phase::Closing => self.session.want(),
+                Phase::Ready | Phase::Doubt | Phase::Closing => self.session.want(),
                 _ => Want::Nothing,
             };
             match want {
