@@ -20,6 +20,7 @@ mod process;
 mod proof;
 mod sim;
 mod stories;
+mod suites;
 mod tidy;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ usage: cargo xtask COMMAND
   bench gateway [--rounds N]       the gateway's figures beside other proxies'; `--help` for more
   model [--deep | --only SIZE]     the model check with its figures; deep: up to some hours
   sim [--seed N] [--seeds K]       the simulator: the story of a seed, or the figures of many
+  suites [NAME]...                 other people's client tests, directly and through the gateway
   fix                              formatting, machine-applicable lints, generated documents
   docs [--check]                   generate docs/reference from the program, or only compare
   packages                         install the Debian packages that tests and the demo need";
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         "bench" => proof::bench(rest),
         "model" => model::run(rest),
         "sim" => sim::run(rest),
+        "suites" => suites::run(rest),
         "fix" => fix::run(),
         "docs" => documents::run(rest),
         "packages" => packages::ensure(packages::FOR_TESTS),

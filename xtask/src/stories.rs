@@ -153,7 +153,7 @@ fn binaries(members: &[Member]) -> Result<Vec<PathBuf>> {
 }
 
 /// The executables of these test targets in cargo's messages.
-fn executables(messages: &str, targets: &[&String]) -> Vec<PathBuf> {
+pub(crate) fn executables(messages: &str, targets: &[&String]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for line in messages.lines() {
         let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else {

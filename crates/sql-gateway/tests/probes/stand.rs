@@ -96,3 +96,19 @@ fn clean(address: SocketAddr, way: Way) {
         assert_eq!(answer[0], 0, "{sql}: {}", answer.escape_ascii());
     }
 }
+
+/// For `cargo xtask suites`: a stand that stays as long as the file of its addresses does.
+#[test]
+fn stand_when_a_file_is_named_then_says_its_ports_there_and_stays() {
+    let Some(file) = std::env::var_os("PROBES_STAND") else {
+        return;
+    };
+    let stand = Stand::start();
+    stand.server.sql("CREATE DATABASE test");
+    let own = stand.server.port;
+    let text = format!("{own} {}\n", stand.gateway.port());
+    std::fs::write(&file, text).unwrap();
+    while Path::new(&file).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}

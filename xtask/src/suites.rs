@@ -1,0 +1,183 @@
+//! `cargo xtask suites`: the tests of other people's clients, first against a server, then through the gateway
+//! before it. What passes directly must pass through, except what `suites/known.rs` names with a reason.
+//! The programs and their tests come from Debian; not part of the gate.
+
+mod clients;
+mod known;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{metadata, packages, process, stories};
+
+const PACKAGES: &[&str] = &[
+    "mariadb-server",
+    "mariadb-client",
+    "php-cli",
+    "php-mysql",
+    "golang-go",
+    "golang-github-go-sql-driver-mysql-dev",
+];
+const BUILD: Duration = Duration::from_mins(20);
+const START: Duration = Duration::from_mins(3);
+
+/// The names of a suite's tests that passed, and how many there were.
+#[derive(Debug, Default)]
+struct Outcome {
+    passed: BTreeSet<String>,
+    all: usize,
+}
+
+impl Outcome {
+    fn of(results: BTreeMap<String, bool>) -> Self {
+        let all = results.len();
+        let passed = results.into_iter().filter(|(_, is_good)| *is_good);
+        Self {
+            passed: passed.map(|(name, _)| name).collect(),
+            all,
+        }
+    }
+}
+
+/// Where a suite runs, and where it may write.
+struct Place {
+    port: u16,
+    /// A schema of its own.
+    schema: String,
+    dir: PathBuf,
+}
+
+type Run = fn(&Place) -> Result<Outcome>;
+
+const SUITES: &[(&str, Run)] = &[
+    ("client-programs", clients::programs),
+    ("mariadb-client-test", clients::client_test),
+    ("go-sql-driver", clients::go_driver),
+    ("php", clients::php),
+];
+
+/// A server and a gateway, ended with this.
+struct Stand {
+    child: Child,
+    file: PathBuf,
+    direct: u16,
+    gateway: u16,
+}
+
+impl Stand {
+    fn start(dir: &Path) -> Result<Self> {
+        let file = dir.join("ports");
+        let mut child = Command::new(binary()?)
+            .args(["stand_when", "--nocapture"])
+            .env("PROBES_STAND", &file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("start the stand")?;
+        let begun = Instant::now();
+        loop {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            if let Some((direct, gateway)) = text.trim().split_once(' ')
+                && text.ends_with('\n')
+            {
+                let (direct, gateway) = (direct.parse()?, gateway.parse()?);
+                return Ok(Self {
+                    child,
+                    file,
+                    direct,
+                    gateway,
+                });
+            }
+            if child.try_wait()?.is_some() || begun.elapsed() > START {
+                let _ = child.kill();
+                bail!("the server and its gateway did not start");
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+        let _ = self.child.wait();
+    }
+}
+
+/// Builds the probes, which can stand a gateway before a server.
+fn binary() -> Result<PathBuf> {
+    let package = ["--package", "sql-gateway", "--test", "probes", "--locked"];
+    let mut build = process::cargo(&["test", "--quiet", "--no-run"]);
+    build.args(package);
+    process::run(&mut build, BUILD)?;
+    let mut list = process::cargo(&["test", "--quiet", "--no-run"]);
+    list.args(package);
+    list.args(["--message-format", "json-render-diagnostics"]);
+    let messages = process::output(&mut list)?;
+    let found = stories::executables(&messages, &[&"probes".to_owned()]);
+    found
+        .into_iter()
+        .next()
+        .context("the probes were not built")
+}
+
+/// All suites, or those named.
+///
+/// # Errors
+/// When a test passes directly and not through the gateway, or something cannot be run.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let unknown = |name: &&String| !SUITES.iter().any(|(suite, _)| suite == *name);
+    if let Some(name) = arguments.iter().find(unknown) {
+        let names: Vec<&str> = SUITES.iter().map(|(name, _)| *name).collect();
+        bail!("no suite `{name}`; there are {}", names.join(", "));
+    }
+    packages::ensure(PACKAGES)?;
+    let dir = PathBuf::from(metadata::read()?.target_dir).join("suites");
+    fs::create_dir_all(&dir).with_context(|| format!("create `{}`", dir.display()))?;
+    let stand = Stand::start(&dir)?;
+    let mut wrong = Vec::new();
+    println!(
+        "{:<22}{:>8}{:>8}{:>9}",
+        "SUITE", "TESTS", "DIRECT", "GATEWAY"
+    );
+    for (name, suite) in SUITES {
+        if !arguments.is_empty() && !arguments.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        let place = |side: &str, port: u16| -> Result<Place> {
+            let dir = dir.join(format!("{name}-{side}"));
+            let _ = fs::remove_dir_all(&dir);
+            fs::create_dir_all(&dir)?;
+            let schema = format!("{}_{side}", name.replace('-', "_"));
+            clients::statement(port, &format!("CREATE OR REPLACE DATABASE {schema}"))?;
+            Ok(Place { port, schema, dir })
+        };
+        let direct = suite(&place("direct", stand.direct)?)?;
+        let gateway = suite(&place("gateway", stand.gateway)?)?;
+        let (own, through) = (direct.passed.len(), gateway.passed.len());
+        println!("{name:<22}{:>8}{own:>8}{through:>9}", direct.all);
+        for test in direct.passed.difference(&gateway.passed) {
+            let reason = known::reason(name, test);
+            println!("    {test}: {}", reason.unwrap_or("NOT KNOWN"));
+            if reason.is_none() {
+                wrong.push(format!("{name} {test}"));
+            }
+        }
+        if own == 0 {
+            wrong.push(format!("{name}: nothing passes"));
+        }
+    }
+    if !wrong.is_empty() {
+        bail!(
+            "passes directly and not through the gateway: {}",
+            wrong.join(", ")
+        );
+    }
+    Ok(())
+}
