@@ -203,3 +203,56 @@ fn a_session_without_transactions_when_it_runs_keeps_nothing() {
     assert_eq!(world.session.replay.entries_kept(), 0);
     assert!(world.session.replay.bytes_kept() == 0);
 }
+
+const TEXTS: [&str; 9] = [
+    "BEGIN",
+    "SELECT a FROM t",
+    "UPDATE t SET a = 6",
+    "INSERT INTO t VALUES (1)",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT s",
+    "CALL p()",
+    "SET autocommit=0",
+];
+
+proptest::proptest! {
+    #[test]
+    fn any_turn_of_events_when_it_comes_never_panics_nor_hangs(
+        steps in proptest::collection::vec((0u8..9, 0usize..9, 0u8..12), 1..60),
+    ) {
+        let mut world = World::new(0);
+        for (event, text, choice) in steps {
+            match world.session.phase() {
+                Phase::Closing => break,
+                Phase::Idle if event != 8 => world.begin(3, TEXTS[text].as_bytes()),
+                Phase::Doubt if event > 4 => world.session.answered(&wire::outcome::Outcome::NotThere),
+                Phase::Doubt if event > 2 => world.session.unanswered(),
+                _ => {}
+            }
+            if world.session.phase() == Phase::Ready
+                && let Err(fault) = world.session.launch()
+            {
+                world.session.fail(&fault);
+            }
+            if event > 6 {
+                world.session.lost();
+                world.session.moved(AUTOCOMMIT);
+            }
+            if world.session.phase() == Phase::Flight {
+                let status = if choice == 0 { AUTOCOMMIT } else { OPEN };
+                world.answer(&match choice {
+                    1..=3 => row("5", status),
+                    4 => committed(120, status),
+                    5 => error(1062, "Duplicate entry"),
+                    _ => ok(0, 0, status),
+                });
+            }
+            let session = &mut world.session;
+            proptest::prop_assert!(session.replay.entries_kept() <= 100);
+            proptest::prop_assert_eq!(session.phase() == Phase::Doubt, matches!(session.want(), Want::Ask(_)));
+            proptest::prop_assert!(!session.replay.runs() || session.phase() == Phase::Ready);
+            session.to_client.clear();
+        }
+    }
+}
