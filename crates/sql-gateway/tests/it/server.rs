@@ -10,13 +10,20 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+// Why it removes the directory, too: nothing in a `static` is ever dropped.
 const GUARD: &str = r#"
+exec 2>/dev/null
+directory=$1; shift
 "$@" </dev/null >/dev/null 2>&1 &
 pid=$!
 echo $pid
 cat >/dev/null
-kill -9 $pid 2>/dev/null
+kill -9 $pid
+wait $pid
+rm -rf "$directory"
 "#;
+/// The same for a directory alone.
+const SWEEPER: &str = r#"cat >/dev/null; rm -rf "$1""#;
 
 /// A running server.
 pub(crate) struct Server {
@@ -58,10 +65,15 @@ fn user_option() -> Option<&'static str> {
 
 /// A data directory made once and copied for each server.
 fn template() -> &'static Path {
-    static TEMPLATE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    static TEMPLATE: OnceLock<(tempfile::TempDir, Child)> = OnceLock::new();
     TEMPLATE
         .get_or_init(|| {
             let directory = tempfile::tempdir().unwrap();
+            let mut sweeper = Command::new("sh");
+            sweeper
+                .args(["-c", SWEEPER, "sweeper"])
+                .arg(directory.path());
+            let sweeper = sweeper.stdin(Stdio::piped()).spawn().unwrap();
             let mut install = Command::new("mariadb-install-db");
             install.arg("--no-defaults").arg(format!(
                 "--datadir={}",
@@ -77,8 +89,9 @@ fn template() -> &'static Path {
                 "{}",
                 String::from_utf8_lossy(&output.stderr)
             );
-            directory
+            (directory, sweeper)
         })
+        .0
         .path()
 }
 
@@ -113,7 +126,9 @@ impl Server {
         let (port, socket) = (free_port(), path.join("s"));
         let mut command = Command::new("sh");
         command
-            .args(["-c", GUARD, "guard", "mariadbd", "--no-defaults"])
+            .args(["-c", GUARD, "guard"])
+            .arg(path)
+            .args(["mariadbd", "--no-defaults"])
             .args(user_option());
         command.arg(format!("--datadir={}", path.join("data").display()));
         command.arg(format!("--tmpdir={}", path.display()));
