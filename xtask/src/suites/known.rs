@@ -26,6 +26,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ),
     ("php", "mysqli_real_connect_pconn.phpt", WORDS),
     ("php", "mysqli_report.phpt", WORDS),
+    ("php", "ps_cursor_multiple_result_sets.phpt", CURSOR),
 ];
 
 /// The reason, when the test is known.
