@@ -15,7 +15,7 @@ const ONE_WAY: Duration = Duration::from_millis(100);
 const LOSS: u8 = 5;
 const GROW: &str = "timing.grow=15s";
 /// How long nothing else is done to the cluster.
-const LASTS: Duration = Duration::from_secs(20);
+const LASTS: Duration = Duration::from_secs(8);
 /// For what needs many round trips, some of them several times.
 const SLOW: Duration = Duration::from_mins(3);
 
