@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use wire::command::code;
 use wire::reply::ErrPacket;
 
 /// An error that a client gets from the gateway.
@@ -48,9 +49,12 @@ pub(crate) enum Fault {
         "the primary changed since the last statement, and this one asks for its result; run both again"
     )]
     LooksBack,
-    /// An id that was never prepared.
-    #[error("Unknown prepared statement handler ({0}) given to the gateway")]
-    UnknownStatement(u32),
+    /// Somebody ended the connection by KILL.
+    #[error("Connection was killed")]
+    Killed,
+    /// An id that was never prepared, and the server's name of the command.
+    #[error("Unknown prepared statement handler ({0}) given to {1}")]
+    UnknownStatement(u32, &'static str),
     /// The configured number of connections is reached.
     #[error("Too many connections")]
     TooManyConnections,
@@ -105,8 +109,9 @@ impl Fault {
             | Self::ResultLost
             | Self::CannotMove(_)
             | Self::CannotRestore(_) => (1927, *b"08S01"),
+            Self::Killed => (1927, *b"70100"),
             Self::StatementLost(_) => (1615, *b"HY000"),
-            Self::UnknownStatement(_) => (1243, *b"HY000"),
+            Self::UnknownStatement(..) => (1243, *b"HY000"),
             Self::TooManyConnections => (1040, *b"08004"),
             Self::HandshakeTimeout { .. } => (1159, *b"08S01"),
             Self::Malformed(_) => (1156, *b"08S01"),
@@ -125,7 +130,7 @@ impl Fault {
             | Self::TransactionLost
             | Self::StatementLost(_)
             | Self::LooksBack
-            | Self::UnknownStatement(_)
+            | Self::UnknownStatement(..)
             | Self::RefusedCommand(_)
             | Self::RefusedKill
             | Self::NotOwner(_)
@@ -135,12 +140,21 @@ impl Fault {
             | Self::ResultLost
             | Self::CannotMove(_)
             | Self::CannotRestore(_)
+            | Self::Killed
             | Self::TooManyConnections
             | Self::HandshakeTimeout { .. }
             | Self::Malformed(_)
             | Self::AccessDenied(..)
             | Self::TooStrong(_)
             | Self::CannotLogIn(_) => true,
+        }
+    }
+
+    /// The same, as a server says it of this command.
+    pub(crate) fn of(self, command: u8) -> Self {
+        match self {
+            Self::UnknownStatement(id, _) => Self::UnknownStatement(id, handler(command)),
+            other => other,
         }
     }
 
@@ -153,5 +167,15 @@ impl Fault {
             message: self.to_string().as_bytes(),
         }
         .encode()
+    }
+}
+
+/// What a server calls its part that deals with a prepared statement.
+fn handler(command: u8) -> &'static str {
+    match command {
+        code::STMT_BULK_EXECUTE => "mysqld_stmt_bulk_execute",
+        code::STMT_FETCH => "mysqld_stmt_fetch",
+        code::STMT_RESET => "mysqld_stmt_reset",
+        _ => "mysqld_stmt_execute",
     }
 }

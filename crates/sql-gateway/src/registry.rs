@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     kills: AtomicU32,
     /// A KILL is on its way.
     pending: AtomicU32,
+    /// A KILL of the whole connection was sent for it and not refused.
+    doomed: AtomicBool,
     waiting: AtomicBool,
     interrupted: AtomicBool,
     interrupt: Notify,
@@ -63,6 +65,11 @@ impl Entry {
     /// True when a KILL was under way at any time since `mark`.
     pub(crate) fn was_killed_since(&self, mark: KillMark) -> bool {
         mark.pending || self.kills.load(Ordering::SeqCst) != mark.kills
+    }
+
+    /// True when somebody killed its connection, not only its statement.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::SeqCst)
     }
 
     /// The session waits; [`Self::interrupt`] ends that while the guard lives.
@@ -106,7 +113,9 @@ impl Drop for Waiting {
 pub(crate) struct Killing(Arc<Entry>);
 
 impl Killing {
-    pub(crate) fn start(target: Arc<Entry>) -> Self {
+    /// `whole`: it ends the connection, not only the statement.
+    pub(crate) fn start(target: Arc<Entry>, whole: bool) -> Self {
+        target.doomed.fetch_or(whole, Ordering::SeqCst);
         target.pending.fetch_add(1, Ordering::SeqCst);
         target.kills.fetch_add(1, Ordering::SeqCst);
         Self(target)
@@ -115,6 +124,7 @@ impl Killing {
     /// The server did not do it.
     pub(crate) fn refused(self) {
         self.0.kills.fetch_sub(1, Ordering::SeqCst);
+        self.0.doomed.store(false, Ordering::SeqCst);
     }
 }
 
@@ -142,6 +152,7 @@ impl Registry {
             user: Mutex::default(),
             kills: AtomicU32::new(0),
             pending: AtomicU32::new(0),
+            doomed: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             interrupt: Notify::new(),

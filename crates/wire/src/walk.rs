@@ -88,6 +88,7 @@ enum Look {
 pub struct Walker {
     shape: Shape,
     deprecate_eof: bool,
+    cursor: bool,
     state: State,
     skip: usize,
     continued: bool,
@@ -110,12 +111,26 @@ impl Walker {
         Self {
             shape,
             deprecate_eof,
+            cursor: false,
             state,
             skip: 0,
             continued: false,
             next_sequence: 1,
             held: Vec::new(),
         }
+    }
+
+    /// The statement was executed with a cursor: it may be opened in place of rows. Without this the
+    /// flag means nothing: the server sets it in results of a procedure that has cursors of its own (10.11.19).
+    #[must_use]
+    pub fn may_open_cursor(mut self, cursor: bool) -> Self {
+        self.cursor = cursor;
+        self
+    }
+
+    /// True when the definitions are followed by no rows.
+    fn opens_cursor(&self, status: u16) -> bool {
+        self.cursor && status & flags::CURSOR_EXISTS != 0
     }
 
     /// True when the answer has ended.
@@ -191,8 +206,9 @@ impl Walker {
                 !matches!(packet.get(HEADER), Some(0 | 0xfb | 0xfe | 0xff) | None)
                     && self.shape == Shape::Query
             }
-            State::ColumnsEnd => eof_status(&packet[HEADER..])
-                .is_some_and(|status| status & flags::CURSOR_EXISTS == 0),
+            State::ColumnsEnd => {
+                eof_status(&packet[HEADER..]).is_some_and(|status| !self.opens_cursor(status))
+            }
             // Why the byte: an error may stand there, and that is for the caller.
             State::DefinitionsEnd { .. } => packet.get(HEADER) == Some(&0xfe),
             _ => false,
@@ -300,7 +316,7 @@ impl Walker {
             }
             (State::ColumnsEnd, 0xfe) => {
                 let status = eof_status(payload).ok_or(MALFORMED)?;
-                if status & flags::CURSOR_EXISTS == 0 {
+                if !self.opens_cursor(status) {
                     self.state = State::Rows;
                     return Ok(None);
                 }

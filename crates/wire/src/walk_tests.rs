@@ -111,6 +111,12 @@ fn several_results_when_walked_end_at_the_last() {
 #[test]
 fn a_cursor_when_opened_has_no_rows_after_its_definitions() {
     let answer = frames(1, &[b"\x01", COLUMN, b"\xfe\x00\x00\x42\x00"]);
+    let walker = Walker::new(Shape::Query, false).may_open_cursor(true);
+    let (_, kinds, _, done) = walk(walker, &[&answer]);
+    assert!(done && kinds == [Kind::Eof(0x42)]);
+    // A procedure's own cursor.
+    let end = b"\xfe\x00\x00\x42\x00";
+    let answer = frames(1, &[b"\x01", COLUMN, end, b"\x011", end]);
     check(Shape::Query, false, &answer, &[Kind::Eof(0x42)]);
 }
 

@@ -172,7 +172,7 @@ impl Client {
         let Some(server) = target.server() else {
             return self.link.session.fail(&Fault::NotOwner(kill.id));
         };
-        self.killing = Some(Killing::start(target));
+        self.killing = Some(Killing::start(target, !kill.query));
         self.link.killing = true;
         self.link.session.resolved(Some(server));
     }

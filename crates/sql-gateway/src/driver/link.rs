@@ -151,7 +151,11 @@ impl Link {
         self.waiting_since = None;
         self.to_server.clear();
         entry.set_server(0);
-        self.session.lost();
+        if entry.is_doomed() {
+            self.session.killed();
+        } else {
+            self.session.lost();
+        }
     }
 
     /// A fresh connection is there.

@@ -247,7 +247,7 @@ impl Session {
         } else {
             Transaction::None
         };
-        if matches!(self.command, code::STMT_EXECUTE | code::STMT_FETCH) {
+        if self.command == code::STMT_FETCH || self.asks_for_cursor() {
             let id = self.statement_ref;
             if let Ok(prepared) = self.statements.get(id) {
                 let cursor =

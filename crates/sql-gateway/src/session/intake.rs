@@ -116,7 +116,7 @@ impl Session {
             _ => Ok(()),
         };
         if let Err(fault) = outcome {
-            self.fail(&fault);
+            self.fail(&fault.of(command));
         }
     }
 
@@ -197,6 +197,10 @@ impl Session {
         let here = self.statements.is_here(id);
         let prepared = self.statements.get(id)?;
         self.statement = prepared.statement;
+        if self.statement.kind == Kind::Kill && self.command == code::STMT_EXECUTE {
+            // Why only such: of `KILL ?` the server must make what it can.
+            self.kill = prepared.text.as_deref().and_then(Kill::parse);
+        }
         if here {
             return Ok(());
         }

@@ -52,10 +52,18 @@ impl Session {
         }
         self.note_launch();
         let shape = command::shape(self.command).unwrap_or(Shape::Simple);
-        self.walker = wire::walk::Walker::new(shape, self.deprecate_eof);
+        let cursor = self.asks_for_cursor();
+        self.walker = wire::walk::Walker::new(shape, self.deprecate_eof).may_open_cursor(cursor);
         self.sent = true;
         self.phase = Phase::Flight;
         Ok(self.request.packet())
+    }
+
+    /// True when the statement is executed with a cursor.
+    pub(super) fn asks_for_cursor(&self) -> bool {
+        // The byte behind the id.
+        self.command == code::STMT_EXECUTE
+            && self.request.payload().get(5).is_some_and(|kind| *kind != 0)
     }
 
     /// True for what must not come before the transaction that it follows.

@@ -39,6 +39,19 @@ impl Session {
         self.phase == Phase::Ready
     }
 
+    /// The same when somebody killed it: the client's connection ends, too.
+    pub(crate) fn killed(&mut self) {
+        let reads = self.phase == Phase::Flight && self.statement.is_plain_read();
+        match self.phase {
+            Phase::Idle => self.phase = Phase::Closing,
+            Phase::Ready | Phase::Preparing => self.fail(&Fault::Killed),
+            Phase::Flight if reads && !self.delivered => self.fail(&Fault::Killed),
+            _ => {
+                self.lost();
+            }
+        }
+    }
+
     fn lost_in_flight(&mut self) {
         let before = std::mem::replace(&mut self.transaction, Transaction::None);
         let outside = before == Transaction::None;

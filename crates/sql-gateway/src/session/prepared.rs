@@ -100,7 +100,7 @@ impl Statements {
         self.known
             .as_mut()
             .and_then(|known| known.get_mut(&id))
-            .ok_or(Fault::UnknownStatement(id))
+            .ok_or(Fault::UnknownStatement(id, ""))
     }
 
     /// The same, to look at.

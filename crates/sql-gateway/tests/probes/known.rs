@@ -7,36 +7,13 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
         "chain_and_release",
         "`COMMIT RELEASE` ends the server's connection, not the client's",
     ),
-    (
-        "procedure_with_cursor_and_loop",
-        "the flag of a cursor in a text result is taken for one",
-    ),
-    (
-        "kill_another",
-        "a killed idle connection is made again, not ended",
-    ),
-    (
-        "kill_by_the_greetings_id",
-        "the same; and not found when KILL is prepared",
-    ),
     ("kill_by_expression", "refused with 1235"),
     ("kill_by_user_and_query_id", "refused with 1235"),
     (
         "connection_id_is_the_greetings",
         "the greeting's id is the gateway's own",
     ),
-    (
-        "com_process_kill",
-        "a killed idle connection is made again, not ended",
-    ),
     ("com_change_user_refused", "the connection ends at once"),
-    ("prepared_many", "1243 names the gateway"),
-    ("prepared_same_text", "1243 names the gateway"),
-    ("prepared_reset_and_close", "1243 names the gateway"),
-    ("prepared_unknown_ids", "1243 names the gateway"),
-    ("prepared_cursor", "1243 names the gateway"),
-    ("com_reset_connection", "1243 names the gateway"),
-    ("com_change_user", "1243 names the gateway"),
     ("com_unknown", "1047 says more"),
     (
         "com_replication",
