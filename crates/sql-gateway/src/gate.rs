@@ -23,9 +23,10 @@ impl GateState {
         self.asked_hold || self.route.hold || self.route.target.is_none()
     }
 
-    /// True when nothing may start that reads: also when nobody can have said for long that the route is true.
-    pub(crate) fn shut(&self) -> bool {
-        self.held() || self.route.lease.is_over()
+    /// True when a statement must wait. A hold lets open transactions go on; nothing goes on when nobody can have
+    /// said for long that the route is true: a transaction's first read would show what is out of date.
+    pub(crate) fn shut(&self, in_transaction: bool) -> bool {
+        (self.held() && !in_transaction) || self.route.lease.is_over()
     }
 
     /// True when a connection made for `route` still leads to the primary.

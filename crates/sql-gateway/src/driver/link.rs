@@ -221,7 +221,7 @@ impl Link {
         if around.gate.has_changed().unwrap_or(false) {
             return Some(Event::Gate);
         }
-        let free = self.session.in_transaction() || !around.state.shut();
+        let free = !around.state.shut(self.session.in_transaction());
         let (true, false, Some(backend)) = (free, self.session.was_refused(), &mut self.backend)
         else {
             return Some(Event::Wait);

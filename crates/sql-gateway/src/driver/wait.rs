@@ -32,7 +32,6 @@ impl Client {
     /// Returns when the statement can be sent, or has been answered with an error; false when the client is gone.
     pub(super) async fn wait(&mut self) -> bool {
         let shared = std::sync::Arc::clone(&self.shared);
-        self.link.leave();
         let since = *self.link.waiting_since.get_or_insert_with(Instant::now);
         let deadline = since + shared.config.hold_max;
         let waiting = self.entry.wait();
@@ -40,6 +39,10 @@ impl Client {
         let mut again = false;
         loop {
             self.follow();
+            // Why not before: a transaction that waits with its connection is open, and a drain waits for it.
+            if !self.link.session.in_transaction() {
+                self.link.leave();
+            }
             let doubts = self.resolve().await;
             if !doubts && self.link.session.phase() != Phase::Ready {
                 return true;
@@ -52,7 +55,8 @@ impl Client {
                 return true;
             }
             let refused = self.link.session.was_refused() && !again;
-            let free = !doubts && !self.state.shut() && !refused;
+            let in_transaction = self.link.session.in_transaction();
+            let free = !doubts && !self.state.shut(in_transaction) && !refused;
             if free && self.connected(&mut again).await {
                 if held.is_some() {
                     shared.counters.held_for(since.elapsed());
