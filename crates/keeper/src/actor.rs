@@ -97,9 +97,10 @@ impl Actor {
     }
 
     async fn swap(&self, next: &Document, intent: Intent) -> Result<Outcome> {
-        // Why: what a primary sends that hears nothing arrives and lands all the same. Its replicas would be out of
-        // the set, and nobody could take over from one that does not know that it may go on alone.
-        if intent == Intent::Shrink {
+        // Why: what a node sends that hears nothing arrives and lands all the same. A primary's replicas would be out of
+        // the set, and nobody could take over from one that does not know that it may go on alone, nor from
+        // a member that suspected everybody and does not know that it is primary.
+        if matches!(intent, Intent::Shrink | Intent::Promote) {
             self.scribe.hear().await?;
         }
         Ok(self.scribe.swap(next).await)
