@@ -113,18 +113,18 @@ async fn drifted(server: &Server) -> Vec<String> {
     };
     let mut told = Vec::new();
     for drift in drifts {
-        if drift.remedy == Remedy::WasSet {
-            tracing::warn!(
+        match drift.remedy {
+            Remedy::WasSet => tracing::warn!(
                 setting = drift.name,
                 found = drift.found,
                 "set back to {}",
                 drift.wanted
-            );
-        } else {
-            told.push(format!(
+            ),
+            Remedy::CanBeSet => {}
+            Remedy::NeedsRestart => told.push(format!(
                 "setting {} is {} and must be {}: restart the server",
                 drift.name, drift.found, drift.wanted
-            ));
+            )),
         }
     }
     told
