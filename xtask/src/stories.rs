@@ -17,6 +17,8 @@ const STORIES: &str = "e2e";
 /// How long one story may take.
 const LIMIT: Duration = Duration::from_mins(10);
 const LONG_LIMIT: Duration = Duration::from_hours(1);
+/// So many lines of why a story failed are said again at the end.
+const CAUSE_LINES: usize = 20;
 /// What a story says that cannot be told here.
 const SKIPPED: &str = ": skipped, ";
 
@@ -67,6 +69,8 @@ struct Told {
     layout: Layout,
     end: End,
     time: Duration,
+    /// Why it failed, in its own words; empty when it did not.
+    why: String,
 }
 
 /// `cargo xtask stories [--all] [--long] [PART]...`.
@@ -216,6 +220,8 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
         .current_dir(process::root())
         .env("MAINSTAY_BIN", target.join("debug/mainstay"))
         .env("MAINSTAY_STORY_LAYOUT", layout.word())
+        // What went wrong is in the words of the story; frames of the test harness only bury them.
+        .env("RUST_BACKTRACE", "0")
         .stderr(file.try_clone()?)
         .stdout(file);
     if wish.is_long {
@@ -232,8 +238,10 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
     for line in &own {
         println!("{line}");
     }
+    let mut why = String::new();
     let end = if !is_good {
         println!("{said}");
+        why = cause(&said);
         if let Err(error) = ended {
             println!("{error:#}");
         }
@@ -248,7 +256,16 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
         layout,
         end,
         time,
+        why,
     })
+}
+
+/// What a failed story said of itself: the words of its panic, and a few lines after them.
+fn cause(said: &str) -> String {
+    let lines = said.lines();
+    let from_panic = lines.skip_while(|line| !line.contains("panicked at "));
+    let words = from_panic.take_while(|line| !line.starts_with("note: ") && !line.is_empty());
+    words.take(CAUSE_LINES).collect::<Vec<_>>().join("\n")
 }
 
 /// What a story says itself; the test harness writes its own words before it in the same line.
@@ -267,6 +284,7 @@ fn conclude(all: &[Told]) -> Result<()> {
         layout,
         end,
         time,
+        ..
     } in all
     {
         let time = in_words(*time);
@@ -279,6 +297,9 @@ fn conclude(all: &[Told]) -> Result<()> {
         "{passed} passed, {skipped} skipped, {failed} failed, {}",
         in_words(total)
     );
+    for told in all.iter().filter(|told| told.end == End::Failed) {
+        println!("\n{} failed:\n{}", told.name, told.why);
+    }
     if all.is_empty() {
         bail!("there is no such story");
     }
@@ -318,6 +339,14 @@ mod tests {
         let shared = [member("e2e", &["it"]), member("peer", &["it"])];
         assert_eq!(select(&shared), ["--package", "e2e"]);
         assert_eq!(select(&[member("e2e", &[])]), ["--package", "e2e"]);
+    }
+
+    #[test]
+    fn cause_when_a_story_panicked_then_its_words_without_its_logs() {
+        let said = "---- the end of agent.log\nERROR\nthread 'x' panicked at stage.rs:1:2:\nstory x: 1 lost\nits files are here\nnote: run with\n\nfailures:";
+        let words = "thread 'x' panicked at stage.rs:1:2:\nstory x: 1 lost\nits files are here";
+        assert_eq!(cause(said), words);
+        assert_eq!(cause("killed"), "");
     }
 
     #[test]
