@@ -125,15 +125,18 @@ impl Cast<'_> {
         let epoch = cluster.status(&self.primary).await?.epoch;
         let done = cluster.inject(&self.primary, fault)?;
         let survivor = &self.replicas[0];
-        self.until(survivor, "another node is primary", |status| {
-            let is_other = status.primary.as_ref() != Some(&self.primary);
-            status.epoch > epoch && status.primary.is_some() && is_other
-        })
-        .await?;
+        let status = self
+            .until(survivor, "another node is primary", |status| {
+                let is_other = status.primary.as_ref() != Some(&self.primary);
+                status.epoch > epoch && status.primary.is_some() && is_other
+            })
+            .await?;
         self.arena.flows(&self.replicas, FLOW).await?;
         let mut marks = vec![mark(row, done.at, self.replicas.clone())];
         if rows.contains(&Row::PrimaryBack) {
-            self.write_ballast(survivor).await?;
+            let new = status.primary.as_deref();
+            self.write_ballast(new.context("there is a new primary")?)
+                .await?;
         }
         let healed = cluster.heal(&done)?;
         if rows.contains(&Row::PrimaryBack) {
@@ -192,20 +195,20 @@ impl Cast<'_> {
         Ok(vec![out, mark(Row::ReplicaBack, at, watched)])
     }
 
-    /// Waits until one node says so. Cheaper than asking all, and a frozen one need not answer.
+    /// Waits until one node says so; what it said. Cheaper than asking all, and a frozen one need not answer.
     async fn until(
         &self,
         node: &str,
         what: &str,
         condition: impl Fn(&Status) -> bool,
-    ) -> Result<()> {
+    ) -> Result<Status> {
         let start = Instant::now();
         loop {
-            let status = self.arena.cluster.status(node).await;
-            if status.as_ref().is_ok_and(&condition) {
-                return Ok(());
-            }
-            let seen = status.map_or_else(|error| error.to_string(), |status| status.summary());
+            let seen = match self.arena.cluster.status(node).await {
+                Ok(status) if condition(&status) => return Ok(status),
+                Ok(status) => status.summary(),
+                Err(error) => error.to_string(),
+            };
             ensure!(
                 start.elapsed() < LIMIT,
                 "waited in vain until {what}; last seen: {seen}"
