@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{dependencies, documents, metadata, packages, process, stories, tidy};
+use crate::{dependencies, documents, metadata, packages, process, stories, tidy, weather};
 
 struct Step {
     name: &'static str,
@@ -205,7 +205,8 @@ fn tests() -> Result<()> {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         test.env(THREADS, test_threads(processors).to_string());
     }
-    process::run(test.args(selected), 30 * MINUTE)
+    test.args(selected);
+    weather::test(test, &selected, 30 * MINUTE)
 }
 
 /// Why more than processors: most tests wait for servers and elections. Two of them at a time take

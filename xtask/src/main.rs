@@ -22,6 +22,7 @@ mod sim;
 mod stories;
 mod suites;
 mod tidy;
+mod weather;
 
 use std::process::ExitCode;
 

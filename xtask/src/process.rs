@@ -87,7 +87,11 @@ fn line_of(command: &Command) -> String {
         .join(" ")
 }
 
-fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
+/// Waits for a child's end; one that outlives the limit is ended with all that it started.
+///
+/// # Errors
+/// When it outlives the limit.
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {

@@ -1,6 +1,8 @@
 //! `cargo xtask stories`, and the gate's step of that name: each story in a process of its own,
 //! with its time and how it ended. What a story says is shown when it is over.
 
+mod told;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +13,15 @@ use anyhow::{Context, Result, bail};
 use crate::gate::{MINUTE, build, in_words};
 use crate::metadata::{self, Member};
 use crate::process;
+use crate::weather;
+
+use told::{End, Told, cause, conclude, own_words, word};
 
 /// The crate whose tests are the stories.
 const STORIES: &str = "e2e";
 /// How long one story may take.
 const LIMIT: Duration = Duration::from_mins(10);
 const LONG_LIMIT: Duration = Duration::from_hours(1);
-/// So many lines of why a story failed are said again at the end.
-const CAUSE_LINES: usize = 20;
 /// What a story says that cannot be told here.
 const SKIPPED: &str = ": skipped, ";
 
@@ -52,25 +55,10 @@ impl Layout {
 struct Wish {
     layouts: Vec<Layout>,
     is_long: bool,
+    /// Those that only took too long are told once more: as the gate does it.
+    is_patient: bool,
     /// Parts of names; all stories when empty.
     filters: Vec<String>,
-}
-
-/// How a story ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Passed,
-    Skipped,
-    Failed,
-}
-
-struct Told {
-    name: String,
-    layout: Layout,
-    end: End,
-    time: Duration,
-    /// Why it failed, in its own words; empty when it did not.
-    why: String,
 }
 
 /// `cargo xtask stories [--all] [--long] [PART]...`.
@@ -86,13 +74,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// # Errors
 /// The same.
 pub(crate) fn gate() -> Result<()> {
-    tell(&wish(&[])?)
+    tell(&Wish {
+        is_patient: true,
+        ..wish(&[])?
+    })
 }
 
 fn wish(arguments: &[String]) -> Result<Wish> {
     let mut wish = Wish {
         layouts: vec![Layout::best()],
         is_long: false,
+        is_patient: false,
         filters: Vec::new(),
     };
     for argument in arguments {
@@ -121,21 +113,18 @@ fn tell(wish: &Wish) -> Result<()> {
     for layout in &wish.layouts {
         for binary in &binaries {
             for name in names(binary, &wish.filters)? {
-                let told = tell_one(binary, &name, *layout, wish, &target)?;
+                let mut told = tell_one(binary, &name, *layout, wish, &target)?;
                 println!("{:<8}{:>10}  {name}", word(told.end), in_words(told.time));
+                let again = all.iter().filter(|told: &&Told| told.end == End::Flaky);
+                if wish.is_patient && told.is_slow() && again.count() < weather::MOST {
+                    told = tell_one(binary, &name, *layout, wish, &target)?.once_more(told.why);
+                    println!("{:<8}{:>10}  {name}", word(told.end), in_words(told.time));
+                }
                 all.push(told);
             }
         }
     }
     conclude(&all)
-}
-
-fn word(end: End) -> &'static str {
-    match end {
-        End::Passed => "ok",
-        End::Skipped => "skipped",
-        End::Failed => "FAILED",
-    }
 }
 
 /// Builds the test binaries of the stories; where they are.
@@ -260,59 +249,6 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
     })
 }
 
-/// What a failed story said of itself: the words of its panic, and a few lines after them.
-fn cause(said: &str) -> String {
-    let lines = said.lines();
-    let from_panic = lines.skip_while(|line| !line.contains("panicked at "));
-    let words = from_panic.take_while(|line| !line.starts_with("note: ") && !line.is_empty());
-    words.take(CAUSE_LINES).collect::<Vec<_>>().join("\n")
-}
-
-/// What a story says itself; the test harness writes its own words before it in the same line.
-fn own_words(line: &str) -> Option<&str> {
-    let own = line
-        .strip_prefix("test ")
-        .and_then(|line| line.split_once(" ... "));
-    let line = own.map_or(line, |(_, own)| own);
-    line.starts_with("story ").then_some(line)
-}
-
-fn conclude(all: &[Told]) -> Result<()> {
-    println!("\n{:<12}{:<9}{:>12}  STORY", "LAYOUT", "RESULT", "TIME");
-    for Told {
-        name,
-        layout,
-        end,
-        time,
-        ..
-    } in all
-    {
-        let time = in_words(*time);
-        println!("{:<12}{:<9}{time:>12}  {name}", layout.word(), word(*end));
-    }
-    let count = |wanted| all.iter().filter(|told| told.end == wanted).count();
-    let total: Duration = all.iter().map(|told| told.time).sum();
-    let (passed, skipped, failed) = (count(End::Passed), count(End::Skipped), count(End::Failed));
-    println!(
-        "{passed} passed, {skipped} skipped, {failed} failed, {}",
-        in_words(total)
-    );
-    for told in all.iter().filter(|told| told.end == End::Failed) {
-        println!("\n{} failed:\n{}", told.name, told.why);
-    }
-    if all.is_empty() {
-        bail!("there is no such story");
-    }
-    if failed > 0 {
-        let names = all.iter().filter(|told| told.end == End::Failed);
-        let names: Vec<String> = names
-            .map(|told| format!("{} ({})", told.name, told.layout.word()))
-            .collect();
-        bail!("failed: {}", names.join(", "));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,14 +278,6 @@ mod tests {
     }
 
     #[test]
-    fn cause_when_a_story_panicked_then_its_words_without_its_logs() {
-        let said = "---- the end of agent.log\nERROR\nthread 'x' panicked at stage.rs:1:2:\nstory x: 1 lost\nits files are here\nnote: run with\n\nfailures:";
-        let words = "thread 'x' panicked at stage.rs:1:2:\nstory x: 1 lost\nits files are here";
-        assert_eq!(cause(said), words);
-        assert_eq!(cause("killed"), "");
-    }
-
-    #[test]
     fn executables_when_other_targets_are_built_too_then_only_the_stories_are_taken() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"stories","kind":["test"]},"executable":"/t/stories-1"}
 {"reason":"compiler-artifact","target":{"name":"proof","kind":["bin"]},"executable":"/t/proof"}
@@ -358,17 +286,6 @@ not json"#;
         let target = "stories".to_owned();
         let found = executables(messages, &[&target]);
         assert_eq!(found, [PathBuf::from("/t/stories-1")]);
-    }
-
-    #[test]
-    fn own_words_when_the_harness_begins_the_line_then_only_the_storys_remain() {
-        let line = "test cable::pulled ... story cable: gap 2 ms";
-        assert_eq!(own_words(line), Some("story cable: gap 2 ms"));
-        assert_eq!(
-            own_words("story a: skipped, b"),
-            Some("story a: skipped, b")
-        );
-        assert_eq!(own_words("test story::a ... ok"), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use violation::Violation;
 use crate::{Error, History, Result};
 
 /// How long one direct connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 

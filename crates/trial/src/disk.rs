@@ -22,7 +22,7 @@ const POINT: &str = "disk";
 const IMAGE: &str = "disk.img";
 const BALLAST: &str = "ballast";
 /// How long processes that were killed may keep the disk busy.
-const BUSY_LIMIT: Duration = Duration::from_secs(10);
+const BUSY_LIMIT: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 /// What `e2fsck -y` may end with: clean, or repaired (1, and 2: "reboot", for a mounted root).
 const REPAIRED: [i32; 3] = [0, 1, 2];

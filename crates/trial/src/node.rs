@@ -27,8 +27,8 @@ use crate::{
 
 /// The contract promises a status within two seconds; two busy cores get a little more.
 const STATUS_LIMIT: Duration = Duration::from_secs(6);
-/// How long killed processes may take to be gone: the kernel frees a buffer pool first.
-const GONE_LIMIT: Duration = Duration::from_secs(15);
+/// How long killed processes may take to be gone: the kernel frees a buffer pool first, and a full queue of a disk may hold them.
+const GONE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A node; it may be running or not, and joined or not yet.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! Keeps a replica from applying what it goes on to receive and to acknowledge: its relay log alone holds it then.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use trial::Session;
 
@@ -15,7 +13,6 @@ pub(crate) struct Held {
 }
 
 const POSITION: &str = "SELECT @@global.gtid_slave_pos";
-const ANSWER: Duration = Duration::from_secs(20);
 
 /// From now on no replica applies any of the load's writes; returns when they have acknowledged some.
 pub(crate) async fn hold_apply(stage: &Stage) -> Result<Vec<Held>> {
@@ -35,7 +32,7 @@ async fn hold_one(stage: &Stage, node: &str) -> Result<Held> {
     // Why not LOCK TABLES: it and appliers that wait for each other's turn wait for one another for ever.
     let lock = "FLUSH TABLES WITH READ LOCK";
     session.execute(lock, LIMIT).await?;
-    let position = session.value(POSITION, ANSWER).await?;
+    let position = session.value(POSITION, LIMIT).await?;
     Ok(Held {
         node: node.to_owned(),
         session,
@@ -46,7 +43,7 @@ async fn hold_one(stage: &Stage, node: &str) -> Result<Held> {
 impl Held {
     /// Makes sure that it has not applied anything since.
     async fn still_holds(&mut self) -> Result<()> {
-        let now = self.session.value(POSITION, ANSWER).await?;
+        let now = self.session.value(POSITION, LIMIT).await?;
         let now = now.context("a replica tells its position")?;
         ensure!(
             now == self.position,
