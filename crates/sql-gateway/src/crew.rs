@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::listen::{Listener, Newcomer};
 use crate::reactor::{Acceptor, Inbox, Reactor, sleep, spawn, wake_all};
 use crate::service::Shared;
+use crate::tally::{Left, Tally};
 
 /// After an accept that failed: out of descriptors, and trying again at once would only burn the processor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -25,6 +26,8 @@ pub(crate) struct Lane {
     clients: AtomicUsize,
     /// Why here: a counter for all threads would go to and fro between their processors.
     statements: AtomicU64,
+    /// What its thread has done.
+    pub(crate) tally: Tally,
 }
 
 impl Lane {
@@ -57,6 +60,7 @@ impl Crew {
             inbox: reactor.inbox(),
             clients: AtomicUsize::new(0),
             statements: AtomicU64::new(0),
+            tally: Tally::default(),
         };
         let lanes = reactors.iter().map(lane).collect();
         Ok((Self { reactors }, lanes))
@@ -167,6 +171,8 @@ fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
     counters.connections_total.fetch_add(1, Ordering::Relaxed);
     if counters.connections.load(Ordering::Relaxed) >= shared.config.max_connections {
         counters.errors.fetch_add(1, Ordering::Relaxed);
+        let tally = &shared.lanes[0].tally;
+        tally.turned_away(newcomer.via(), Left::TooMany);
         // Why: a fresh socket's buffer takes these bytes; whoever does not read them is not waited for.
         return newcomer.say(&wire::packet::packet(
             0,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::metrics::Stats;
 use crate::service::Shared;
+use crate::tally::Figures;
 
 /// Answer to [`Handle::hold`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,11 @@ impl Handle {
     /// Ends a hold: what waited goes on.
     pub fn release(&self) {
         self.shared.gate.release();
+    }
+
+    /// What every account has done, and why connections were opened and closed.
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
     }
 
     /// Figures for status.

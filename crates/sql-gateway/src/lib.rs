@@ -46,6 +46,7 @@ mod route;
 mod secret;
 mod service;
 mod session;
+mod tally;
 
 pub use account::{Accounts, Proof};
 pub use behind::Behind;
@@ -58,3 +59,4 @@ pub use metrics::Stats;
 pub use outcomes::Outcomes;
 pub use route::{Address, Dial, Route, Stream, Target};
 pub use service::Gateway;
+pub use tally::{AccountFigures, Figures, RouteFigures};

@@ -10,6 +10,7 @@ use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::config::Config;
 use crate::error::GatewayError;
 use crate::reactor::Socket;
+use crate::tally::Via;
 
 const BACKLOG: i32 = 1024;
 
@@ -40,6 +41,14 @@ impl Newcomer {
         match self {
             Self::Tcp(_, peer) => Some(*peer),
             Self::Unix(_) => None,
+        }
+    }
+
+    /// How it comes.
+    pub(crate) fn via(&self) -> Via {
+        match self {
+            Self::Tcp(..) => Via::Tcp,
+            Self::Unix(_) => Via::Unix,
         }
     }
 

@@ -1,9 +1,12 @@
 //! What a gateway counts.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::registry::Entry;
 use crate::route::Route;
+use crate::service::Shared;
+use crate::tally::Tally;
 
 /// Counters of a gateway since it started, for status and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,17 +69,30 @@ impl Counters {
 }
 
 /// One more is held while this lives.
-pub(crate) struct Held<'a>(&'a Counters);
+pub(crate) struct Held<'a> {
+    counters: &'a Counters,
+    tally: &'a Tally,
+    account: u16,
+    since: Instant,
+}
 
 impl<'a> Held<'a> {
-    pub(crate) fn start(counters: &'a Counters) -> Self {
-        counters.held.fetch_add(1, Ordering::Relaxed);
-        Self(counters)
+    /// On this session's thread.
+    pub(crate) fn start(shared: &'a Shared, entry: &Entry) -> Self {
+        shared.counters.held.fetch_add(1, Ordering::Relaxed);
+        Self {
+            counters: &shared.counters,
+            tally: shared.tally(entry),
+            account: entry.account(),
+            since: Instant::now(),
+        }
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::Relaxed);
+        self.counters.held.fetch_sub(1, Ordering::Relaxed);
+        let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.tally.held(self.account, micros);
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::tally::OTHER;
 
 /// Ids given to clients have this bit (a server counts from 1); they fit a signed 32-bit number.
 const OURS: u32 = 0x4000_0000;
@@ -17,6 +19,10 @@ pub(crate) struct Entry {
     pub(crate) id: u32,
     /// Where the client comes from; `None` for a unix socket.
     pub(crate) peer: Option<SocketAddr>,
+    /// The thread that serves it.
+    pub(crate) lane: usize,
+    /// Whose numbers it counts for.
+    account: AtomicU16,
     /// The id on the server; 0 while it has no connection.
     server: AtomicU32,
     user: Mutex<Box<[u8]>>,
@@ -45,6 +51,15 @@ impl Entry {
 
     pub(crate) fn server(&self) -> Option<u32> {
         Some(self.server.load(Ordering::SeqCst)).filter(|id| *id != 0)
+    }
+
+    /// Whose numbers it counts for.
+    pub(crate) fn account(&self) -> u16 {
+        self.account.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_account(&self, account: u16) {
+        self.account.store(account, Ordering::Relaxed);
     }
 
     pub(crate) fn set_user(&self, user: &[u8]) {
@@ -143,11 +158,13 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// A new session.
-    pub(crate) fn add(&self, peer: Option<SocketAddr>) -> Arc<Entry> {
+    pub(crate) fn add(&self, peer: Option<SocketAddr>, lane: usize) -> Arc<Entry> {
         let id = OURS | (self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & (OURS - 1));
         let entry = Arc::new(Entry {
             id,
             peer,
+            lane,
+            account: AtomicU16::new(OTHER),
             server: AtomicU32::new(0),
             user: Mutex::default(),
             kills: AtomicU32::new(0),

@@ -16,8 +16,9 @@ use crate::handle::Handle;
 use crate::listen::Listeners;
 use crate::metrics::{Counters, Stats};
 use crate::outcomes::{Desk, Outcomes};
-use crate::registry::Registry;
+use crate::registry::{Entry, Registry};
 use crate::route::{Dial, Route};
+use crate::tally::{Figures, Names, Tally};
 
 /// How long open transactions may take to end when the gateway ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) counters: Counters,
     pub(crate) registry: Registry,
+    pub(crate) names: Names,
     pub(crate) doorstep: Arc<Doorstep>,
     pub(crate) lanes: Vec<Lane>,
     /// Where streams through the peers live.
@@ -43,6 +45,22 @@ impl Shared {
         let statements = self.lanes.iter().map(Lane::statements).sum();
         self.counters
             .stats(&self.gate.route(), self.gate.open(), statements)
+    }
+
+    /// What every account has done.
+    pub(crate) fn figures(&self) -> Figures {
+        let stats = self.stats();
+        let tallies = self.lanes.iter().map(|lane| &lane.tally);
+        Figures {
+            held: stats.held as u64,
+            moved: stats.moved,
+            ..Figures::of(&self.names, &tallies)
+        }
+    }
+
+    /// The numbers of a session's thread.
+    pub(crate) fn tally(&self, entry: &Entry) -> &Tally {
+        &self.lanes[entry.lane].tally
     }
 
     /// The version clients are told.
@@ -91,6 +109,7 @@ impl Gateway {
             accounts,
             counters: Counters::default(),
             registry: Registry::default(),
+            names: Names::default(),
             doorstep: Doorstep::new(unidentified_max),
             lanes,
             runtime: runtime::Handle::current(),

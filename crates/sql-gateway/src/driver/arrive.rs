@@ -23,6 +23,7 @@ use crate::route::Route;
 use crate::secret::Credential;
 use crate::service::Shared;
 use crate::session::Session;
+use crate::tally::Left;
 
 /// A client that is logged in.
 pub(super) struct Arrived {
@@ -36,11 +37,11 @@ pub(super) struct Arrived {
 }
 
 /// Why a login came to nothing; the client has been told, as far as it listens.
-pub(super) struct Gone;
+pub(super) struct Gone(pub(super) Left);
 
 impl From<io::Error> for Gone {
     fn from(_: io::Error) -> Self {
-        Self
+        Self(Left::Vanished)
     }
 }
 
@@ -65,12 +66,13 @@ pub(super) async fn arrive(
     let mut step = shared.doorstep.enter();
     let who = tokio::select! {
         who = who => who,
-        () = step.sent_away() => return Err(Gone),
+        () = step.sent_away() => return Err(Gone(Left::CrowdedOut)),
     };
     drop(step);
     match who {
         Ok(Ok(who)) => log_in(shared, entry, gate, who, packets).await,
         Ok(Err(error)) => {
+            let refused = error.kind() == io::ErrorKind::PermissionDenied;
             if error.kind() == io::ErrorKind::InvalidData {
                 refuse(
                     shared,
@@ -78,12 +80,17 @@ pub(super) async fn arrive(
                     &Fault::Malformed("the login is not the MySQL protocol"),
                 )
                 .await?;
+                return Err(Gone(Left::Refused));
             }
-            Err(Gone)
+            Err(Gone(if refused {
+                Left::Refused
+            } else {
+                Left::Vanished
+            }))
         }
         Err(_) => {
             refuse(shared, &mut packets, &Fault::HandshakeTimeout { limit }).await?;
-            Err(Gone)
+            Err(Gone(Left::Slow))
         }
     }
 }
@@ -103,7 +110,8 @@ pub(super) async fn change_user(
     let who = timeout(limit, identify(shared, &mut greeter, arrival, &mut packets)).await;
     match who {
         Ok(Ok(who)) => log_in(shared, entry, gate, who, packets).await,
-        _ => Err(Gone),
+        Ok(Err(_)) => Err(Gone(Left::Vanished)),
+        Err(_) => Err(Gone(Left::Slow)),
     }
 }
 
@@ -138,6 +146,7 @@ async fn log_in(
 ) -> Result<Arrived, Gone> {
     entry.set_user(&who.login.user);
     let user = String::from_utf8_lossy(&who.login.user).into_owned();
+    entry.set_account(shared.names.known(&user));
     let may_ask = who.login.capabilities & flags::PLUGIN_AUTH != 0;
     if who.credential.is_none() && !may_ask {
         let used = if who.login.proof.is_empty() {
@@ -146,14 +155,15 @@ async fn log_in(
             "YES"
         };
         refuse(shared, &mut packets, &Fault::AccessDenied(user, used)).await?;
-        return Err(Gone);
+        return Err(Gone(Left::Refused));
     }
     let (backend, ok, credential) =
         first_connection(shared, entry, gate, &who, &mut packets).await?;
     let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
-    let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone)?;
+    let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone(Left::Error))?;
     packets.write(&ok).await?;
     let credential = settle(shared, &user, credential);
+    entry.set_account(shared.names.of(&user));
     if matches!(credential, Credential::Unproven { .. }) {
         shared.accounts.stale(&user);
     }
@@ -184,7 +194,7 @@ async fn first_connection(
     let mut held = None;
     loop {
         let deadline = started + shared.config.hold_max;
-        let open = open_route(shared, gate, deadline, &mut held).await;
+        let open = open_route((shared, entry), gate, deadline, &mut held).await;
         // Why: clients take one question per login; after it there is no second attempt that could ask.
         let Some(route) = open.filter(|_| packets.sequence == asked_from) else {
             refuse(
@@ -195,7 +205,7 @@ async fn first_connection(
                 },
             )
             .await?;
-            return Err(Gone);
+            return Err(Gone(Left::NoPrimary));
         };
         let account = Account {
             login: &who.login,
@@ -213,15 +223,15 @@ async fn first_connection(
             }
             Attempt::Refused(err) if !comes_back(&err) => {
                 packets.write(&err).await?;
-                return Err(Gone);
+                return Err(Gone(Left::Refused));
             }
-            Attempt::ClientGone => return Err(Gone),
+            Attempt::ClientGone => return Err(Gone(Left::Vanished)),
             Attempt::Refused(_) => {}
             Attempt::Failed(why) => {
                 tracing::debug!(why, node = node(&route), "login at the primary failed");
             }
         }
-        held.get_or_insert_with(|| Held::start(&shared.counters));
+        held.get_or_insert_with(|| Held::start(shared, entry));
         sleep(RETRY).await;
     }
 }
@@ -267,7 +277,7 @@ pub(super) async fn attempt(
 
 /// Waits until the gate is open.
 pub(super) async fn open_route<'a>(
-    shared: &'a Shared,
+    (shared, entry): (&'a Shared, &Entry),
     gate: &mut watch::Receiver<GateState>,
     deadline: Instant,
     held: &mut Option<Held<'a>>,
@@ -276,7 +286,7 @@ pub(super) async fn open_route<'a>(
         return None;
     }
     if gate.borrow().held() {
-        held.get_or_insert_with(|| Held::start(&shared.counters));
+        held.get_or_insert_with(|| Held::start(shared, entry));
     }
     let open = timeout_at(deadline, gate.wait_for(|state| !state.held())).await;
     open.ok()?.ok().map(|state| Arc::clone(&state.route))

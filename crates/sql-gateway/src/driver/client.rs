@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use wire::kill::Kill;
 use wire::login::Login;
 
-use super::arrive::{Arrived, arrive, change_user};
+use super::arrive::{Arrived, Gone, arrive, change_user};
 use super::link::{Around, Event, Link};
 use crate::fault::Fault;
 use crate::gate::GateState;
@@ -17,6 +17,7 @@ use crate::registry::{Entry, Killing};
 use crate::secret::Credential;
 use crate::service::Shared;
 use crate::session::Phase;
+use crate::tally::{Closed, Left, Opened, Visit};
 
 /// A logged-in client.
 pub(super) struct Client {
@@ -34,44 +35,55 @@ pub(super) struct Client {
 
 /// Serves one client, on the thread with this number, until it is gone.
 pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>, lane: usize) {
-    let entry = shared.registry.add(newcomer.peer());
+    let entry = shared.registry.add(newcomer.peer(), lane);
+    let mut visit = Visit::new(&shared, lane, newcomer.via());
     let Ok(mut stream) = newcomer.into_socket() else {
         return shared.registry.remove(entry.id);
     };
     let mut gate = shared.gate.watch();
     let arrived = Box::pin(arrive(&shared, &entry, &mut gate, &mut stream)).await;
-    if let Ok(Arrived {
-        login,
-        credential,
-        salt,
-        backend,
-        session,
-        ahead,
-    }) = arrived
-    {
-        entry.set_server(backend.thread);
-        let state = gate.borrow_and_update().clone();
-        let mut link = Link::new((Arc::clone(&shared), lane), stream, backend, session);
-        link.ahead = ahead;
-        let mut client = Client {
-            shared: Arc::clone(&shared),
-            entry: Arc::clone(&entry),
-            gate,
-            state,
-            link,
-            login: Box::new(login),
+    let left = match arrived {
+        Ok(Arrived {
+            login,
             credential,
             salt,
-            killing: None,
-        };
-        client.cut_if_stale();
-        client.run().await;
-    }
+            backend,
+            session,
+            ahead,
+        }) => {
+            visit.is(entry.account());
+            entry.set_server(backend.thread);
+            let state = gate.borrow_and_update().clone();
+            let mut link = Link::new((Arc::clone(&shared), &entry), stream, backend, session);
+            link.ahead = ahead;
+            let mut client = Client {
+                shared: Arc::clone(&shared),
+                entry: Arc::clone(&entry),
+                gate,
+                state,
+                link,
+                login: Box::new(login),
+                credential,
+                salt,
+                killing: None,
+            };
+            client.cut_if_stale();
+            client.run(&mut visit).await
+        }
+        Err(Gone(left)) => left,
+    };
+    tracing::debug!(
+        id = entry.id,
+        why = left.name(),
+        "a client's connection ends"
+    );
+    visit.leaves(left);
     shared.registry.remove(entry.id);
 }
 
 impl Client {
-    async fn run(&mut self) {
+    /// Returns why it ended.
+    async fn run(&mut self, visit: &mut Visit) -> Left {
         loop {
             let event = if self.link.session.phase() == Phase::Doubt {
                 Event::Wait
@@ -82,18 +94,29 @@ impl Client {
                 Event::Gate => self.follow(),
                 Event::Wait => {
                     if !Box::pin(self.wait()).await {
-                        return;
+                        return Left::Vanished;
                     }
                 }
                 Event::ChangeUser(payload) => {
-                    if !Box::pin(self.change_user(&payload)).await {
-                        return;
+                    if let Err(Gone(left)) = Box::pin(self.change_user(&payload)).await {
+                        return left;
                     }
+                    visit.is(self.entry.account());
                 }
                 Event::Kill(kill) => self.kill(kill),
                 Event::KillAnswered => self.kill_answered(),
-                Event::Gone => return,
+                Event::Gone => return self.why_gone(),
             }
+        }
+    }
+
+    fn why_gone(&self) -> Left {
+        let session = &self.link.session;
+        match session.phase() {
+            _ if session.said_goodbye() => Left::Quit,
+            _ if self.entry.is_doomed() => Left::Killed,
+            Phase::Closing => Left::Error,
+            _ => Left::Vanished,
         }
     }
 
@@ -124,23 +147,25 @@ impl Client {
         if let Some(backend) = &self.link.backend
             && !self.state.is_current(&backend.route)
         {
-            self.link.lose_backend(&self.entry);
+            self.link.lose_backend(&self.entry, Closed::Rerouted);
         }
     }
 
-    async fn change_user(&mut self, payload: &[u8]) -> bool {
+    async fn change_user(&mut self, payload: &[u8]) -> Result<(), Gone> {
         let Ok(mut login) = Login::parse_change_user(payload, self.login.capabilities) else {
             self.link
                 .session
                 .fail(&Fault::Malformed("a malformed change of user"));
-            return true;
+            return Ok(());
         };
         if login.collation == 0 {
             login.collation = self.login.collation;
         }
         login.max_packet = self.login.max_packet;
         self.link.leave();
-        self.link.backend = None;
+        if let Some(mut backend) = self.link.backend.take() {
+            backend.closes(Closed::ChangedUser);
+        }
         let ahead = std::mem::take(&mut self.link.ahead);
         let client = &mut self.link.client;
         let arrived = change_user(
@@ -150,15 +175,15 @@ impl Client {
             client,
             (login, self.salt, ahead),
         )
-        .await;
-        let Ok(arrived) = arrived else { return false };
+        .await?;
         self.link.session = arrived.session;
         self.link.ahead = arrived.ahead;
-        self.link.attach(arrived.backend, &self.entry);
+        self.link
+            .attach(arrived.backend, &self.entry, Opened::ChangedUser);
         *self.login = arrived.login;
         self.credential = arrived.credential;
         self.follow();
-        true
+        Ok(())
     }
 
     /// Finds out whom a KILL means. A session's statement that waits here is interrupted here.

@@ -17,6 +17,7 @@ use crate::reactor::Socket;
 use crate::route::Route;
 use crate::secret::Credential;
 use crate::service::Shared;
+use crate::tally::{Closed, Ticket};
 
 /// A logged-in connection.
 pub(crate) struct Backend {
@@ -27,6 +28,17 @@ pub(crate) struct Backend {
     pub(crate) route: Arc<Route>,
     /// Thread id on the server.
     pub(crate) thread: u32,
+    /// Counts it, from the moment in which a session has it.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl Backend {
+    /// Says why it is about to be closed.
+    pub(crate) fn closes(&mut self, why: Closed) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.closes(why);
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -78,6 +90,7 @@ pub(crate) async fn connect(
                 _bridge: bridge,
                 route: Arc::clone(route),
                 thread,
+                ticket: None,
             },
             ok,
             credential,

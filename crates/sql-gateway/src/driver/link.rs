@@ -14,10 +14,11 @@ use super::connect::Backend;
 use super::outbox::Outbox;
 use super::scratch;
 use crate::gate::GateState;
-use crate::reactor::Socket;
+use crate::reactor::{Socket, micros};
 use crate::registry::{Entry, KillMark};
 use crate::service::Shared;
-use crate::session::{Given, Phase, Refusal, Session, Want};
+use crate::session::{Given, Phase, Refusal, Session, Side, Want};
+use crate::tally::{Closed, Opened, Ticket};
 
 /// The most that is read ahead of a statement that is not over.
 const MAX_AHEAD: usize = 64 * 1024;
@@ -58,6 +59,8 @@ pub(super) struct Link {
     mark: KillMark,
     /// The thread it lives on.
     lane: usize,
+    /// When the statement was sent, by the loop's clock.
+    started: u64,
     shared: Arc<Shared>,
 }
 
@@ -70,11 +73,14 @@ pub(super) struct Around<'a> {
 
 impl Link {
     pub(super) fn new(
-        (shared, lane): (Arc<Shared>, usize),
+        (shared, entry): (Arc<Shared>, &Entry),
         client: Socket,
-        backend: Backend,
+        mut backend: Backend,
         session: Session,
     ) -> Self {
+        let (lane, account) = (entry.lane, entry.account());
+        let ticket = Ticket::new((&shared, lane), account, Side::Primary, Opened::Login);
+        backend.ticket = Some(ticket);
         Self {
             client,
             backend: Some(backend),
@@ -88,6 +94,7 @@ impl Link {
             open: false,
             mark: KillMark::default(),
             lane,
+            started: 0,
             shared,
         }
     }
@@ -102,7 +109,7 @@ impl Link {
                 Poll::Pending => false,
             };
             let server_free = self.flush_server();
-            self.account();
+            self.account(around.entry);
             let want = match self.session.phase() {
                 Phase::Ready | Phase::Doubt | Phase::Closing => self.session.want(),
                 _ => Want::Nothing,
@@ -144,9 +151,10 @@ impl Link {
     }
 
     /// The connection is of no more use: drop it, and let the session decide what that means.
-    pub(super) fn lose_backend(&mut self, entry: &Entry) {
-        if let Some(backend) = self.backend.take() {
+    pub(super) fn lose_backend(&mut self, entry: &Entry, why: Closed) {
+        if let Some(mut backend) = self.backend.take() {
             self.lost_in = backend.route.epoch;
+            backend.closes(why);
         }
         self.waiting_since = None;
         self.to_server.clear();
@@ -159,7 +167,9 @@ impl Link {
     }
 
     /// A fresh connection is there.
-    pub(super) fn attach(&mut self, backend: Backend, entry: &Entry) {
+    pub(super) fn attach(&mut self, mut backend: Backend, entry: &Entry, why: Opened) {
+        let here = (&self.shared, self.lane);
+        backend.ticket = Some(Ticket::new(here, entry.account(), Side::Primary, why));
         entry.set_server(backend.thread);
         self.to_server.clear();
         self.session.follow_history(backend.route.behind.clone());
@@ -173,7 +183,12 @@ impl Link {
         }
     }
 
-    fn account(&mut self) {
+    fn account(&mut self, entry: &Entry) {
+        if let Some(toll) = self.session.take_toll() {
+            let micros = micros().saturating_sub(self.started);
+            let tally = self.shared.tally(entry);
+            tally.answered(entry.account(), &toll, micros);
+        }
         if self.session.phase() == Phase::Idle {
             self.waiting_since = None;
         }
@@ -186,6 +201,8 @@ impl Link {
                 .counters
                 .errors
                 .fetch_add(u64::from(errors), Ordering::Relaxed);
+            let tally = self.shared.tally(entry);
+            tally.refused(entry.account(), errors);
         }
     }
 
@@ -233,6 +250,7 @@ impl Link {
                 if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
                     self.session.not_sent();
                 }
+                self.started = micros();
                 self.shared.lanes[self.lane].count_statement();
                 self.session.unanswered_ends();
             }
@@ -279,9 +297,11 @@ impl Link {
             Poll::Ready(Ok(Ok(()))) => {}
             Poll::Ready(Ok(Err(Refusal::Tell(fault)))) => {
                 self.session.fail(&fault);
-                self.lose_backend(around.entry);
+                self.lose_backend(around.entry, Closed::Lost);
             }
-            Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) => self.lose_backend(around.entry),
+            Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) => {
+                self.lose_backend(around.entry, Closed::Lost);
+            }
         }
         true
     }

@@ -14,6 +14,7 @@ use crate::reactor::{sleep, sleep_until, timeout};
 use crate::registry::Waiting;
 use crate::secret::Credential;
 use crate::session::Phase;
+use crate::tally::Opened;
 
 /// A server that refused as read-only is asked again after this, in case a switchover was called off.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -66,7 +67,7 @@ impl Client {
             if !doubts && self.link.session.phase() != Phase::Ready {
                 return true;
             }
-            held.get_or_insert_with(|| Held::start(&shared.counters));
+            held.get_or_insert_with(|| Held::start(&shared, &self.entry));
             match self
                 .sleep(deadline, refused || !self.state.held(), &waiting)
                 .await
@@ -142,7 +143,7 @@ impl Client {
                         self.link
                             .session
                             .moved(ok.map_or(wire::flags::AUTOCOMMIT, |ok| ok.status));
-                        self.link.attach(backend, &self.entry);
+                        self.link.attach(backend, &self.entry, Opened::Moved);
                         self.shared
                             .counters
                             .moved

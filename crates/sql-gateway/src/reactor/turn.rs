@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use super::clock;
 use super::core::{BELL, Core, Life, enter, set_current};
 use super::inbox::{Inbox, TaskWaker};
 use super::slots::Slots;
@@ -62,6 +63,7 @@ struct Turn {
 impl Turn {
     fn run(&mut self) -> io::Result<()> {
         let mut events = mio::Events::with_capacity(EVENTS);
+        clock::wake();
         loop {
             self.take_letters();
             self.take_timers();
@@ -73,6 +75,7 @@ impl Turn {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            clock::wake();
             for event in &events {
                 let mio::Token(slot) = event.token();
                 let sources = self.core.sources.borrow();

@@ -311,6 +311,7 @@ impl Session {
         let replays = self.replay.runs();
         if !replays {
             self.note_end();
+            self.note_toll(failed);
         }
         let closes = std::mem::take(&mut self.ends_after_answer);
         let reset = self.command == code::RESET_CONNECTION && !failed;

@@ -4,7 +4,8 @@
 //! `launch.rs` a command goes to the server · `answer.rs` bytes of the server · `loss.rs` what a broken connection means ·
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
-//! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`.
+//! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs` ·
+//! `toll.rs` what is counted.
 
 mod answer;
 #[cfg_attr(
@@ -42,6 +43,7 @@ mod resolve;
 mod side;
 mod state;
 mod tag;
+mod toll;
 mod transcript;
 
 use wire::command::{self, Shape};
@@ -62,6 +64,7 @@ pub(crate) use side::{Place, Surprises};
 pub(crate) use side::{Side, Tie};
 use state::State;
 use tag::Signer;
+pub(crate) use toll::Toll;
 use transcript::Replay;
 use wire::outcome::Question;
 
@@ -164,6 +167,7 @@ pub(crate) struct Session {
     /// Bytes for the server that the machine made.
     pub(crate) to_server: Vec<u8>,
     errors: u32,
+    toll: Toll,
 }
 
 impl Session {
@@ -209,6 +213,7 @@ impl Session {
             to_client: Vec::new(),
             to_server: Vec::new(),
             errors: 0,
+            toll: Toll::default(),
         };
         session.begin_tracking();
         session
@@ -288,6 +293,11 @@ impl Session {
     /// The statement that was refused may be sent again.
     pub(crate) fn ask_again(&mut self) {
         self.refused = None;
+    }
+
+    /// True when the client said that it leaves.
+    pub(crate) fn said_goodbye(&self) -> bool {
+        self.phase == Phase::Closing && self.command == command::code::QUIT
     }
 
     /// True when the last statement ended with an error.

@@ -190,6 +190,7 @@ impl Session {
         }
         self.restore_held();
         self.replay.tries = 0;
+        self.toll.replayed += 1;
     }
 
     /// It came out otherwise: nothing of it stays, and the client is told.

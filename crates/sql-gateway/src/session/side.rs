@@ -10,9 +10,10 @@ use wire::statement::{Marks, Reason, Verdict};
 use super::{Phase, Session, Transaction};
 
 /// One of a session's two connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The one to the primary.
+    #[default]
     Primary,
     /// The one to a replica.
     Replica,

@@ -13,6 +13,7 @@ mod lease;
 mod login;
 mod measure;
 mod raw;
+mod seen;
 mod server;
 mod session;
 mod world;
