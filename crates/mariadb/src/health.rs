@@ -5,6 +5,7 @@
 //! acknowledgement, but does behind a pending `read_only=1` or a backup's last lock (`Busy`, not ill).
 //! How many bad answers in a row matter is the caller's to say. Next: `health/session.rs`, `health/disk.rs`.
 
+mod complaint;
 mod disk;
 mod login;
 mod pending;
@@ -60,7 +61,7 @@ pub enum Health {
     },
     /// A write and sync of our own does not end on the data disk.
     DiskHung,
-    /// The data disk has no room.
+    /// The data disk has no room, or had none when the server wanted to write its binlog: it then waits a minute.
     DiskFull {
         /// What is left for ordinary processes.
         free_bytes: u64,
@@ -115,7 +116,7 @@ impl Server {
         Prober {
             login: Login::new(self),
             session: SessionProbe::new(self),
-            disk: DiskProbe::new(&self.settings().database_dir),
+            disk: DiskProbe::new(&self.settings().database_dir, &self.settings().error_log()),
             server: self.clone(),
         }
     }

@@ -1,4 +1,5 @@
-//! Writes and syncs one block on the data disk, in a thread of its own: on a hung disk the call never returns.
+//! Writes and syncs one block on the data disk, in a thread of its own: on a hung disk the call never returns. There, too: what
+//! the server says of a full one.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
+use super::complaint::Complaints;
 use super::pending::Pending;
 use crate::disk::free_bytes;
 
@@ -32,14 +34,16 @@ type Asked = oneshot::Sender<DiskAnswer>;
 /// One thread, started when first needed. Limit: if the disk hangs when the prober is dropped, the thread is left.
 pub(super) struct DiskProbe {
     dir: PathBuf,
+    error_log: PathBuf,
     thread: Option<mpsc::Sender<Asked>>,
     pending: Pending<DiskAnswer>,
 }
 
 impl DiskProbe {
-    pub(super) fn new(dir: &Path) -> Self {
+    pub(super) fn new(dir: &Path, error_log: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            error_log: error_log.to_owned(),
             thread: None,
             pending: Pending::new(),
         }
@@ -48,7 +52,7 @@ impl DiskProbe {
     pub(super) async fn probe(&mut self, limit: Duration) -> DiskAnswer {
         let thread = match &self.thread {
             Some(thread) => thread.clone(),
-            None => match start(self.dir.clone()) {
+            None => match start(self.dir.clone(), &self.error_log) {
                 Ok(thread) => self.thread.insert(thread).clone(),
                 Err(error) => return DiskAnswer::Failed(format!("start a thread: {error}")),
             },
@@ -69,11 +73,18 @@ async fn ask(thread: mpsc::Sender<Asked>) -> DiskAnswer {
     answered.await.unwrap_or_else(|_| ended())
 }
 
-fn start(dir: PathBuf) -> io::Result<mpsc::Sender<Asked>> {
+fn start(dir: PathBuf, error_log: &Path) -> io::Result<mpsc::Sender<Asked>> {
     let (sender, receiver) = mpsc::channel::<Asked>();
+    let mut complaints = Complaints::of(error_log);
     let run = move || {
         while let Ok(asked) = receiver.recv() {
-            let _ = asked.send(write_block(&dir));
+            let answer = match write_block(&dir) {
+                DiskAnswer::Written { free_bytes } if complaints.is_waiting() => {
+                    DiskAnswer::Full { free_bytes }
+                }
+                answer => answer,
+            };
+            let _ = asked.send(answer);
         }
     };
     std::thread::Builder::new()

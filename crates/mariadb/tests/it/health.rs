@@ -340,6 +340,42 @@ async fn full_disk_is_told_before_and_after_the_last_byte() {
     wait_for(&mut prober, &Health::Ok).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn disk_when_it_was_full_for_a_moment_and_the_binlog_met_it_then_it_is_told_though_there_is_room()
+ {
+    let Some(disk) = Disk::new(200) else { return };
+    let node = on(&disk).await;
+    node.open().await;
+    node.run("CREATE DATABASE a; CREATE TABLE a.t (id INT PRIMARY KEY)")
+        .await;
+    let mut prober = node.server.prober();
+    assert_eq!(prober.probe(&QUICK).await, Health::Ok);
+    let ballast = fill(&disk.root());
+    // Its own words go to the binlog with its rows: more than the last block has room for.
+    let long = format!("INSERT INTO a.t VALUES (1) /*{}*/", "x".repeat(100_000));
+    let mut session = node.sql().await;
+    let write = tokio::spawn(async move { session.run("write", &long, 4 * LIMIT).await });
+    let log = node.server.settings().error_log();
+    until("the server has met the full disk", || async {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        said.contains("Disk is full writing './binlog.")
+    })
+    .await;
+    std::fs::remove_file(ballast).unwrap();
+    for _ in 0..3 {
+        let found = prober.probe(&QUICK).await;
+        assert!(
+            matches!(found, Health::DiskFull { free_bytes } if free_bytes > 1 << 20),
+            "{found:?}"
+        );
+    }
+    assert!(!write.is_finished());
+    node.server.kill(LIMIT).await.unwrap();
+    assert_eq!(prober.probe(&QUICK).await, Health::Dead);
+    node.start().await;
+    wait_for(&mut prober, &Health::Ok).await;
+}
+
 fn fill(root: &Path) -> PathBuf {
     let path = root.join("ballast");
     let mut file = std::fs::File::create(&path).unwrap();
