@@ -26,8 +26,38 @@ pub struct Config {
     pub unidentified_max: usize,
     /// Threads that serve clients; 0: as many as there are processors, and one where there are only two.
     pub threads: usize,
+    /// Connections to servers that outlive their client.
+    pub pool: Pool,
     /// The version told to clients until a server was seen; afterwards the server's own.
     pub server_version: String,
+}
+
+/// When connections to servers are given on, and how many there may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pool {
+    /// Whether they are given on at all: to the next client with the same account, address and password.
+    pub enabled: bool,
+    /// How long one may wait for its next client.
+    pub idle_time: Duration,
+    /// How many may wait, for each account.
+    pub idle_max: usize,
+    /// Connections to servers for each account, in use and waiting; 0: no limit. Who comes when all are in use waits.
+    pub per_account: usize,
+    /// How long such a client waits.
+    pub queue_max: Duration,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            idle_time: Duration::from_mins(1),
+            idle_max: 32,
+            per_account: 0,
+            queue_max: Duration::from_secs(5),
+        }
+    }
 }
 
 impl Default for Config {
@@ -41,6 +71,7 @@ impl Default for Config {
             max_connections: 2000,
             unidentified_max: 500,
             threads: 0,
+            pool: Pool::default(),
             server_version: "5.5.5-10.11.19-MariaDB".to_owned(),
         }
     }

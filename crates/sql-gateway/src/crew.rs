@@ -35,6 +35,11 @@ impl Lane {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// Runs `visit` on its thread.
+    pub(crate) fn visit(&self, visit: impl FnOnce() + Send + 'static) {
+        self.inbox.visit(visit);
+    }
+
     pub(crate) fn count_statement(&self) {
         self.statements.fetch_add(1, Ordering::Relaxed);
     }
@@ -140,6 +145,7 @@ impl Drop for AtWork {
 async fn follow(shared: Arc<Shared>) {
     let mut gate = shared.gate.watch();
     while gate.changed().await.is_ok() {
+        driver::sweep(&shared);
         wake_all();
     }
 }

@@ -58,6 +58,16 @@ pub(crate) enum Fault {
     /// The configured number of connections is reached.
     #[error("Too many connections")]
     TooManyConnections,
+    /// All connections of the account are in use, for too long.
+    #[error(
+        "account '{user}' has {limit} connections to the database in use (`gateway.pool_per_account`), and none became free within {:.1} s; the statement was not executed",
+        waited.as_secs_f64()
+    )]
+    NoneFree {
+        user: String,
+        limit: usize,
+        waited: Duration,
+    },
     /// The client did not log in in time.
     #[error("the login took longer than {} s", limit.as_secs())]
     HandshakeTimeout { limit: Duration },
@@ -113,6 +123,8 @@ impl Fault {
             Self::StatementLost(_) => (1615, *b"HY000"),
             Self::UnknownStatement(..) => (1243, *b"HY000"),
             Self::TooManyConnections => (1040, *b"08004"),
+            // Why: what a server says when an account has all the connections it may have.
+            Self::NoneFree { .. } => (1203, *b"42000"),
             Self::HandshakeTimeout { .. } => (1159, *b"08S01"),
             Self::Malformed(_) => (1156, *b"08S01"),
             Self::RefusedCommand(_) => (1047, *b"08S01"),
@@ -135,6 +147,7 @@ impl Fault {
             | Self::RefusedKill
             | Self::NotOwner(_)
             | Self::ReadBroken
+            | Self::NoneFree { .. }
             | Self::Interrupted => false,
             Self::OutcomeUnknown
             | Self::ResultLost

@@ -67,6 +67,11 @@ impl Gate {
         Arc::clone(&self.state.borrow().route)
     }
 
+    /// True when a connection made for `route` still leads to the primary.
+    pub(crate) fn is_current(&self, route: &Route) -> bool {
+        self.state.borrow().is_current(route)
+    }
+
     /// For a session to look at and wait on.
     pub(crate) fn watch(&self) -> watch::Receiver<GateState> {
         self.state.subscribe()

@@ -2,7 +2,7 @@
 //!
 //! Clients log in with the database's own accounts; every statement goes to the primary; statements wait
 //! while there is none; connections between statements move to the new primary unnoticed.
-//! Pure rooms: [`wire`] (bytes), `frontend` and `backend` (logins), `session` (one client's life).
+//! Pure rooms: [`wire`] (bytes), `frontend` and `backend` (logins), `session` (one client's life), `pool` (connections between two clients).
 //! IO: `driver`, in the loops of `reactor`, one for each thread of the `crew`. `service` and `handle` live in the agent's runtime.
 
 mod account;
@@ -40,6 +40,7 @@ mod lease;
 mod listen;
 mod metrics;
 mod outcomes;
+mod pool;
 mod reactor;
 mod registry;
 mod route;
@@ -50,7 +51,7 @@ mod tally;
 
 pub use account::{Accounts, Proof};
 pub use behind::Behind;
-pub use config::Config;
+pub use config::{Config, Pool};
 pub use error::GatewayError;
 pub use explain::{Assumed, Explanation, Where, explain};
 pub use handle::{Drained, Handle};

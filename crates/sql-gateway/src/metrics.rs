@@ -29,6 +29,14 @@ pub struct Stats {
     pub moved: u64,
     /// Errors the gateway itself gave to clients.
     pub errors: u64,
+    /// Connections to servers, in use and waiting for a client.
+    pub backends: usize,
+    /// Those that wait for a client.
+    pub spare: usize,
+    /// Times a client got a connection that had been another's.
+    pub reused: u64,
+    /// Times a client had to wait for a connection of its account.
+    pub queued: u64,
     /// The longest time a statement or login waited and then went on.
     pub longest_hold: Duration,
 }
@@ -41,6 +49,9 @@ pub(crate) struct Counters {
     pub(crate) held: AtomicUsize,
     pub(crate) moved: AtomicU64,
     pub(crate) errors: AtomicU64,
+    pub(crate) spare: AtomicUsize,
+    pub(crate) reused: AtomicU64,
+    pub(crate) queued: AtomicU64,
     longest_hold_us: AtomicU64,
 }
 
@@ -52,7 +63,12 @@ impl Counters {
     }
 
     /// With what is counted elsewhere.
-    pub(crate) fn stats(&self, route: &Route, open_transactions: usize, statements: u64) -> Stats {
+    pub(crate) fn stats(
+        &self,
+        route: &Route,
+        backends: usize,
+        (open_transactions, statements): (usize, u64),
+    ) -> Stats {
         Stats {
             epoch: route.epoch,
             primary: route.target.as_ref().map(|target| target.node.clone()),
@@ -63,6 +79,10 @@ impl Counters {
             statements,
             moved: self.moved.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
+            backends,
+            spare: self.spare.load(Ordering::Relaxed),
+            reused: self.reused.load(Ordering::Relaxed),
+            queued: self.queued.load(Ordering::Relaxed),
             longest_hold: Duration::from_micros(self.longest_hold_us.load(Ordering::Relaxed)),
         }
     }

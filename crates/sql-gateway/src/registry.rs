@@ -87,6 +87,13 @@ impl Entry {
         self.doomed.load(Ordering::SeqCst)
     }
 
+    /// True when a KILL was ever sent for it and not refused, or is on its way.
+    pub(crate) fn was_ever_killed(&self) -> bool {
+        self.kills.load(Ordering::SeqCst) != 0
+            || self.pending.load(Ordering::SeqCst) != 0
+            || self.is_doomed()
+    }
+
     /// The session waits; [`Self::interrupt`] ends that while the guard lives.
     pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
         self.interrupted.store(false, Ordering::SeqCst);

@@ -16,6 +16,7 @@ use crate::handle::Handle;
 use crate::listen::Listeners;
 use crate::metrics::{Counters, Stats};
 use crate::outcomes::{Desk, Outcomes};
+use crate::pool::Quotas;
 use crate::registry::{Entry, Registry};
 use crate::route::{Dial, Route};
 use crate::tally::{Figures, Names, Tally};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) doorstep: Arc<Doorstep>,
     pub(crate) lanes: Vec<Lane>,
+    /// Connections to servers, by account.
+    pub(crate) quotas: Arc<Quotas>,
     /// Where streams through the peers live.
     pub(crate) runtime: runtime::Handle,
     version: RwLock<Arc<str>>,
@@ -43,8 +46,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         let statements = self.lanes.iter().map(Lane::statements).sum();
-        self.counters
-            .stats(&self.gate.route(), self.gate.open(), statements)
+        self.counters.stats(
+            &self.gate.route(),
+            self.quotas.total(),
+            (self.gate.open(), statements),
+        )
     }
 
     /// What every account has done.
@@ -101,6 +107,7 @@ impl Gateway {
         let version = RwLock::new(config.server_version.as_str().into());
         // Why half: those who are known must find places, however many are not.
         let unidentified_max = config.unidentified_max.min(config.max_connections / 2);
+        let quotas = Quotas::new(config.pool.per_account);
         let shared = Shared {
             desk: Desk::default(),
             config,
@@ -112,6 +119,7 @@ impl Gateway {
             names: Names::default(),
             doorstep: Doorstep::new(unidentified_max),
             lanes,
+            quotas,
             runtime: runtime::Handle::current(),
             version,
         };

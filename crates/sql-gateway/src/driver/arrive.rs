@@ -11,6 +11,7 @@ use wire::reply::ErrPacket;
 
 use super::connect::{Account, Attempt, Backend, connect};
 use super::packets::Packets;
+use super::place::Search;
 use crate::account::explain;
 use crate::backend::ok_for_client;
 use crate::fault::Fault;
@@ -47,7 +48,7 @@ impl From<io::Error> for Gone {
 
 /// Greets a client and logs it in.
 pub(super) async fn arrive(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     stream: &mut Socket,
@@ -97,7 +98,7 @@ pub(super) async fn arrive(
 
 /// Logs a client in as another user (COM_CHANGE_USER).
 pub(super) async fn change_user(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     stream: &mut Socket,
@@ -138,7 +139,7 @@ async fn identify(
 }
 
 async fn log_in(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     who: Who,
@@ -168,6 +169,9 @@ async fn log_in(
         shared.accounts.stale(&user);
     }
     let mut session = Session::new(who.login.capabilities, &who.login.database, status);
+    if backend.tracks {
+        session.is_tracked();
+    }
     session.mark_writes(shared.desk.mark());
     session.follow_history(backend.route.behind.clone());
     Ok(Arrived {
@@ -182,7 +186,7 @@ async fn log_in(
 
 /// The first connection to the primary, as soon as there is one.
 async fn first_connection(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     who: &Who,
@@ -214,7 +218,20 @@ async fn first_connection(
             peer: entry.peer,
         };
         let client = may_ask.then_some(&mut *packets);
-        match attempt(shared, gate, &route, account, client).await {
+        let search = Search {
+            shared,
+            gate,
+            route: &route,
+            entry,
+        };
+        let found = match search.connection(account, client).await {
+            Ok(found) => found,
+            Err(fault) => {
+                refuse(shared, packets, &fault).await?;
+                return Err(Gone(Left::TooMany));
+            }
+        };
+        match found {
             Attempt::Connected(backend, ok, credential) => {
                 if held.is_some() {
                     shared.counters.held_for(started.elapsed());

@@ -68,7 +68,9 @@ pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>, lane: usize) 
                 killing: None,
             };
             client.cut_if_stale();
-            client.run(&mut visit).await
+            let left = client.run(&mut visit).await;
+            client.give_back();
+            left
         }
         Err(Gone(left)) => left,
     };
@@ -163,9 +165,7 @@ impl Client {
         }
         login.max_packet = self.login.max_packet;
         self.link.leave();
-        if let Some(mut backend) = self.link.backend.take() {
-            backend.closes(Closed::ChangedUser);
-        }
+        self.give_back();
         let ahead = std::mem::take(&mut self.link.ahead);
         let client = &mut self.link.client;
         let arrived = change_user(

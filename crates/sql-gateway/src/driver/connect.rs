@@ -13,6 +13,7 @@ use super::bridge::{Bridge, bridge};
 use super::packets::Packets;
 use super::strong;
 use crate::backend::{ServerLogin, Step};
+use crate::pool::Slot;
 use crate::reactor::Socket;
 use crate::route::Route;
 use crate::secret::Credential;
@@ -30,6 +31,10 @@ pub(crate) struct Backend {
     pub(crate) thread: u32,
     /// Counts it, from the moment in which a session has it.
     pub(crate) ticket: Option<Ticket>,
+    /// Its place among the connections of its account.
+    pub(crate) slot: Option<Slot>,
+    /// The session is tracked already.
+    pub(crate) tracks: bool,
 }
 
 impl Backend {
@@ -91,6 +96,8 @@ pub(crate) async fn connect(
                 route: Arc::clone(route),
                 thread,
                 ticket: None,
+                slot: None,
+                tracks: false,
             },
             ok,
             credential,

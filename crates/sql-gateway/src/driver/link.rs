@@ -79,8 +79,9 @@ impl Link {
         session: Session,
     ) -> Self {
         let (lane, account) = (entry.lane, entry.account());
-        let ticket = Ticket::new((&shared, lane), account, Side::Primary, Opened::Login);
-        backend.ticket = Some(ticket);
+        let ticket = || Ticket::new((&shared, lane), account, Side::Primary, Opened::Login);
+        // One that was another client's is counted already.
+        backend.ticket.get_or_insert_with(ticket);
         Self {
             client,
             backend: Some(backend),
@@ -169,11 +170,18 @@ impl Link {
     /// A fresh connection is there.
     pub(super) fn attach(&mut self, mut backend: Backend, entry: &Entry, why: Opened) {
         let here = (&self.shared, self.lane);
-        backend.ticket = Some(Ticket::new(here, entry.account(), Side::Primary, why));
+        let ticket = || Ticket::new(here, entry.account(), Side::Primary, why);
+        // One that was another client's is counted already.
+        backend.ticket.get_or_insert_with(ticket);
         entry.set_server(backend.thread);
         self.to_server.clear();
         self.session.follow_history(backend.route.behind.clone());
         self.backend = Some(backend);
+    }
+
+    /// True when every byte for the server has gone and nothing of it is here.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.to_server.is_empty() && !self.to_server.is_broken()
     }
 
     /// Nothing of this session counts as open any more.

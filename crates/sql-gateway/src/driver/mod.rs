@@ -1,7 +1,7 @@
 //! The IO: sockets of one thread's loop around the pure rooms.
 //!
 //! `client.rs` one client's task · `arrive.rs` its login · `connect.rs` a connection to the primary, `bridge.rs`
-//! through the peers · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
+//! through the peers · `place.rs` one that waits or a new one, `spare.rs` those that wait · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
 
 mod arrive;
 mod bridge;
@@ -11,8 +11,11 @@ mod doubt;
 mod link;
 mod outbox;
 mod packets;
+mod place;
 mod scratch;
+mod spare;
 mod strong;
 mod wait;
 
 pub(crate) use client::serve;
+pub(crate) use spare::sweep;

@@ -66,6 +66,16 @@ impl<'a> Packets<'a> {
         Ok(())
     }
 
+    /// Sends packets that are numbered already.
+    pub(crate) async fn send(&mut self, packets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(packets).await
+    }
+
+    /// True when more was read than was asked for.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// What was read and does not belong to the login.
     pub(crate) fn rest(self) -> Vec<u8> {
         self.kept

@@ -1,17 +1,20 @@
 //! A statement that cannot go now: waits for an open gate and a connection to the primary, at most `hold_max`.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::arrive::{RETRY, attempt, settle};
 use super::client::Client;
 use super::connect::{Account, Attempt, is_passing, restore};
+use super::place::Search;
 use super::scratch;
 use crate::fault::Fault;
 use crate::metrics::Held;
 use crate::reactor::{sleep, sleep_until, timeout};
 use crate::registry::Waiting;
+use crate::route::Route;
 use crate::secret::Credential;
 use crate::session::Phase;
 use crate::tally::Opened;
@@ -32,7 +35,7 @@ enum Woken {
 impl Client {
     /// Returns when the statement can be sent, or has been answered with an error; false when the client is gone.
     pub(super) async fn wait(&mut self) -> bool {
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let since = *self.link.waiting_since.get_or_insert_with(Instant::now);
         let deadline = since + shared.config.hold_max;
         let waiting = self.entry.wait();
@@ -129,8 +132,15 @@ impl Client {
             credential: Some(self.credential.clone()),
             peer: self.entry.peer,
         };
-        let route = std::sync::Arc::clone(&self.state.route);
-        match attempt(&self.shared, &self.gate, &route, account, None).await {
+        let route = Arc::clone(&self.state.route);
+        let found = match self.find(&route, account, doubts).await {
+            Ok(found) => found,
+            Err(fault) => {
+                self.link.session.fail(&fault);
+                return false;
+            }
+        };
+        match found {
             // Why: its primary is there as before; what ran may still run, or wait for its acknowledgement.
             Attempt::Connected(..) if doubts => self.link.session.unanswered(),
             _ if doubts => {}
@@ -164,6 +174,27 @@ impl Client {
             Attempt::Failed(why) => tracing::debug!(why, "move to the primary failed"),
         }
         false
+    }
+
+    /// A connection: one that waits, or a new one.
+    async fn find(
+        &self,
+        route: &Arc<Route>,
+        account: Account<'_>,
+        doubts: bool,
+    ) -> Result<Attempt, Fault> {
+        let Self { shared, gate, .. } = self;
+        if doubts {
+            // Why not one that waits: that the primary is there, only it can say.
+            return Ok(attempt(shared, gate, route, account, None).await);
+        }
+        let search = Search {
+            shared,
+            gate,
+            route,
+            entry: &self.entry,
+        };
+        search.connection(account, None).await
     }
 
     /// Sleeps until something may have changed; `soon`: nobody will say so, look again.

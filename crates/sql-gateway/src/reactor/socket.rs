@@ -141,6 +141,22 @@ impl Socket {
         self.source.is_readable()
     }
 
+    /// True when the other side has neither said anything nor ended, as far as the kernel knows by now. What comes is for
+    /// the current task.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.source.wait();
+        loop {
+            match recv(&self.stream, &mut [0; 1], RecvFlags::PEEK) {
+                Err(Errno::WOULDBLOCK) => {
+                    self.source.clear(READABLE | ENDED);
+                    return true;
+                }
+                Err(Errno::INTR) => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// Reads what has come. Zero bytes are the end. Less than fits means that there is no more for now.
     pub(crate) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {

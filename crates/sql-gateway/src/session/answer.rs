@@ -348,6 +348,7 @@ impl Session {
     fn after_success(&mut self) {
         match self.command {
             code::RESET_CONNECTION => {
+                self.is_marked |= self.outlives_reset();
                 self.state.reset();
                 if let Some(replica) = &mut self.replica {
                     replica.is_stale = true;

@@ -3,10 +3,11 @@
 use wire::command::{self, code};
 use wire::flags;
 use wire::kill::Kill;
-use wire::statement::{Kind, Statement, scan};
+use wire::statement::{Kind, Statement, Verdict, scan};
 
 use super::{Phase, Session};
 use crate::fault::Fault;
+use crate::pool::may_show_id;
 
 /// What was done with the client's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,8 @@ impl Session {
         if !self.request.is_kept() {
             self.statement.marks.add(wire::statement::Marks::CUT);
         }
+        // Why not all: what may run anywhere has nothing of one connection in it.
+        self.knows_id |= self.statement.verdict() != Verdict::Anywhere && may_show_id(text);
         if self.statement.kind == Kind::Kill {
             self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?);
         } else if let Some(signed) = self.signer.sign_statement(self.statement, text) {
@@ -137,6 +140,7 @@ impl Session {
 
     fn begin_prepare(&mut self) {
         let text = self.request.payload().get(1..).unwrap_or_default();
+        self.knows_id |= may_show_id(text);
         if self.request.is_kept()
             && let Some(signed) = self.signer.sign(text)
         {

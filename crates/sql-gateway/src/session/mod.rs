@@ -5,7 +5,7 @@
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs` ·
-//! `toll.rs` what is counted.
+//! `farewell.rs` what is left when the client is gone · `toll.rs` what is counted.
 
 mod answer;
 #[cfg_attr(
@@ -16,6 +16,7 @@ mod answer;
     )
 )]
 mod elsewhere;
+mod farewell;
 mod intake;
 mod launch;
 mod loss;
@@ -63,6 +64,7 @@ use resolve::Doubt;
 pub(crate) use side::{Place, Surprises};
 pub(crate) use side::{Side, Tie};
 use state::State;
+pub(crate) use state::tracking;
 use tag::Signer;
 pub(crate) use toll::Toll;
 use transcript::Replay;
@@ -168,6 +170,10 @@ pub(crate) struct Session {
     pub(crate) to_server: Vec<u8>,
     errors: u32,
     toll: Toll,
+    /// The client may have seen the server's id of its connection.
+    knows_id: bool,
+    /// It had something that outlived a COM_RESET_CONNECTION.
+    is_marked: bool,
 }
 
 impl Session {
@@ -214,6 +220,8 @@ impl Session {
             to_server: Vec::new(),
             errors: 0,
             toll: Toll::default(),
+            knows_id: false,
+            is_marked: false,
         };
         session.begin_tracking();
         session

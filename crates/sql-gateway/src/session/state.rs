@@ -32,6 +32,10 @@ impl Pins {
         self.0 &= !other.0;
     }
 
+    pub(crate) fn has(self, other: Pins) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// In words, for the one error.
     pub(crate) fn obstacle(self) -> Option<&'static str> {
         const WORDS: [(Pins, &str); 9] = [
@@ -152,6 +156,11 @@ impl State {
     fn value(&self, name: &str) -> Option<&[u8]> {
         let known = self.variables.iter().find(|(known, _)| &**known == name);
         known.map(|(_, value)| &**value)
+    }
+
+    /// True when this variable was set.
+    pub(super) fn was_set(&self, name: &str) -> bool {
+        self.value(name).is_some()
     }
 
     /// True when texts mean what the scanner takes them for: no character set with halves that look like quotes, no

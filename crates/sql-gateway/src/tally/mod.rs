@@ -67,7 +67,6 @@ impl Tally {
     }
 
     /// A statement of this account waited until a connection of the pool was free.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the pool"))]
     pub(crate) fn waited_for_pool(&self, account: u16, micros: u64) {
         let cells = self.cells(account);
         cells.pool_waits.add(1);

@@ -12,6 +12,7 @@ mod kill;
 mod lease;
 mod login;
 mod measure;
+mod pool;
 mod raw;
 mod seen;
 mod server;

@@ -75,6 +75,24 @@ impl Raw {
         self.read().unwrap()
     }
 
+    /// Logs in as a user without a password; returns the last packet.
+    pub(crate) fn log_in_empty(&mut self, user: &str) -> Vec<u8> {
+        let login = Login {
+            capabilities: PLAIN,
+            collation: 45,
+            user: user.as_bytes().to_vec(),
+            plugin: native::PLUGIN.as_bytes().to_vec(),
+            ..Login::default()
+        };
+        self.write(&login.encode());
+        self.read().unwrap()
+    }
+
+    /// Sends a statement and does not wait for its answer.
+    pub(crate) fn write_command(&mut self, text: &str) {
+        self.stream_command(&[b"\x03", text.as_bytes()].concat());
+    }
+
     /// A plain client, logged in.
     pub(crate) fn ready(address: SocketAddr) -> Self {
         let mut raw = Self::open(address);
