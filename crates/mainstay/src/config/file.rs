@@ -66,6 +66,17 @@ section! {
         max_connections: usize = 2000, Number;
         /// Threads that serve connections. 0: as many as there are processors, and one where there are only two.
         threads: usize = 0, Number;
+        /// Whether a connection to the database whose client has left is given to the next client with the same account,
+        /// address and password, reset as if it had just been made.
+        pool: bool = true, Switch;
+        /// How long such a connection waits for its next client.
+        pool_idle_time: Span = Span::from_secs(60), Span;
+        /// How many of them wait, for each account.
+        pool_idle_max: usize = 32, Number;
+        /// Connections to the database for each account, in use and waiting. 0: no limit.
+        pool_per_account: usize = 0, Number;
+        /// How long a client waits when its account has no connection left, before it gets error 1203.
+        pool_queue_max: Span = Span::from_secs(5), Span;
         /// Whether accounts with READ ONLY ADMIN or SUPER are let in. They pass `read_only`: what they write on a
         /// replica's own server is lost. `root@localhost` is always let in.
         strong_accounts: bool = false, Switch;

@@ -142,6 +142,14 @@ impl Config {
         if gateway.threads > 1024 {
             return Err(unusable("gateway.threads", "0 to 1024 are possible"));
         }
+        for (key, connections) in [
+            ("gateway.pool_idle_max", gateway.pool_idle_max),
+            ("gateway.pool_per_account", gateway.pool_per_account),
+        ] {
+            if connections > 100_000 {
+                return Err(unusable(key, "0 to 100000 are possible"));
+            }
+        }
         ports::check(self)?;
         if timing.suspicion.millis() <= timing.shrink.millis() {
             let why = "it must be longer than `timing.shrink`, or a cut cable moves the primary";
@@ -191,6 +199,13 @@ impl Config {
             hold_max: typed.hold_max.0,
             max_connections: typed.max_connections,
             threads: typed.threads,
+            pool: sql_gateway::Pool {
+                enabled: typed.pool,
+                idle_time: typed.pool_idle_time.0,
+                idle_max: typed.pool_idle_max,
+                per_account: typed.pool_per_account,
+                queue_max: typed.pool_queue_max.0,
+            },
             ..sql_gateway::Config::default()
         }
     }
@@ -356,6 +371,10 @@ mod tests {
             ("[peer]\nport = 0\n", "peer.port"),
             ("[gateway]\nlisten = [\"here\"]\n", "gateway.listen"),
             ("[gateway]\nsockets = [\"here\"]\n", "gateway.sockets"),
+            (
+                "[gateway]\npool_per_account = 100001\n",
+                "gateway.pool_per_account",
+            ),
             ("[timing]\nsuspicion = \"1s\"\n", "timing.suspicion"),
         ] {
             match of(&format!("{SMALLEST}{more}")) {

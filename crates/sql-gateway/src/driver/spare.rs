@@ -170,7 +170,11 @@ pub(crate) fn sweep(shared: &Shared) {
     let now = Instant::now();
     let gone = here(shared, |here| {
         here.shelf.sweep(now, |who, spare| {
-            shared.gate.is_current(&spare.backend.route) && is_known(shared, who)
+            if !shared.gate.is_current(&spare.backend.route) {
+                spare.backend.closes(Closed::Rerouted);
+                return false;
+            }
+            is_known(shared, who)
         })
     });
     drop(gone);

@@ -108,15 +108,15 @@ impl<T> Shelf<T> {
     pub(crate) fn sweep(
         &mut self,
         now: Instant,
-        mut keep: impl FnMut(&Identity, &T) -> bool,
+        mut keep: impl FnMut(&Identity, &mut T) -> bool,
     ) -> Vec<T> {
         let limit = self.limits.idle_time;
         let mut gone = Vec::new();
         self.parked.retain(|identity, parked| {
             let mut kept = Vec::with_capacity(parked.len());
-            for one in parked.drain(..) {
+            for mut one in parked.drain(..) {
                 let is_old = now.saturating_duration_since(one.since) >= limit;
-                if is_old || !keep(identity, &one.connection) {
+                if is_old || !keep(identity, &mut one.connection) {
                     gone.push(one.connection);
                 } else {
                     kept.push(one);

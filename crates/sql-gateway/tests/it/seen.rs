@@ -61,6 +61,12 @@ async fn connections_when_they_begin_and_end_have_each_one_reason() {
     app.disconnect().await.unwrap();
     let ended = || world.handle.figures().clients_closed.values().sum::<u64>() == 4;
     eventually("all have left", ended).await;
+    eventually("its connection waits for another client", || {
+        world.handle.stats().spare == 1
+    })
+    .await;
+    world.switch(None).await;
+    eventually("it waits no more", || world.handle.stats().spare == 0).await;
     let seen = world.handle.figures();
     assert_eq!(counted(&seen.clients_opened), [("tcp", 4)]);
     assert_eq!(
@@ -71,10 +77,7 @@ async fn connections_when_they_begin_and_end_have_each_one_reason() {
         counted(&seen.connections_opened),
         [("login", 1), ("moved", 1)]
     );
-    assert_eq!(
-        counted(&seen.connections_closed),
-        [("client-left", 1), ("rerouted", 1)]
-    );
+    assert_eq!(counted(&seen.connections_closed), [("rerouted", 2)]);
     assert_eq!((seen.clients, of(&seen, "app").clients), (0, 0));
     // Nobody gets a line of numbers by claiming a name.
     assert_eq!(
