@@ -6,7 +6,7 @@ use mysql_async::prelude::Queryable;
 use sql_gateway::{AccountFigures, Figures};
 
 use crate::raw::Raw;
-use crate::world::{World, error_of, eventually, who};
+use crate::world::{World, eventually, who};
 
 fn of(figures: &Figures, account: &str) -> AccountFigures {
     let mut accounts = figures.accounts.iter();
