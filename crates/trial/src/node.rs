@@ -157,6 +157,14 @@ impl Node {
         }
     }
 
+    /// Some other program in this node's place, as an application's web server: it is ended with
+    /// the node's own at the latest.
+    pub fn beside(&self, program: &Path) -> Command {
+        let mut command = self.place.command(program);
+        command.env(MARK, &self.identity.mark);
+        command
+    }
+
     /// The program with this node's configuration, in this node's place.
     pub(crate) fn program(&self) -> Command {
         self.configured(self.place.command(&self.binary))

@@ -49,3 +49,4 @@ mod switchover_twice;
 mod tail_kept;
 mod too_many_connections;
 mod witness_lost;
+mod wordpress;
