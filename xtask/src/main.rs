@@ -23,6 +23,7 @@ mod stories;
 mod suites;
 mod tidy;
 mod weather;
+mod wordpress;
 
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ usage: cargo xtask COMMAND
   bench gateway [--rounds N]       the gateway's figures beside other proxies'; `--help` for more
   model [--deep | --only SIZE]     the model check with its figures; deep: up to some hours
   sim [--seed N] [--seeds K]       the simulator: the story of a seed, or the figures of many
-  suites [NAME]...                 other people's client tests, directly and through the gateway
+  suites [NAME]...                 other people's client tests, directly and through the gateway; WordPress
   fix                              formatting, machine-applicable lints, generated documents
   docs [--check]                   generate docs/reference from the program, or only compare
   packages                         install the Debian packages that tests and the demo need";

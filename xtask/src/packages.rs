@@ -109,7 +109,7 @@ fn version_in<'a>(listing: &'a str, name: &str) -> Option<&'a str> {
 
 fn install(missing: &[String]) -> Result<()> {
     let policy = Policy::put(Path::new(POLICY_FILE))?;
-    process::output(&mut apt_get(&["update"]))?;
+    update()?;
     let mut command = apt_get(&["install", "--yes", "--no-install-recommends"]);
     process::output(command.args(missing))?;
     drop(policy);
@@ -117,6 +117,14 @@ fn install(missing: &[String]) -> Result<()> {
         stop_service("mariadb.service")?;
     }
     Ok(())
+}
+
+/// Fetches the lists of packages, where we may.
+///
+/// # Errors
+/// When we may not, or there is no network.
+pub(crate) fn update() -> Result<()> {
+    process::output(&mut apt_get(&["update"])).map(drop)
 }
 
 fn apt_get(arguments: &[&str]) -> Command {

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::gate::{MINUTE, build, in_words};
 use crate::metadata::{self, Member};
-use crate::process;
 use crate::weather;
+use crate::{process, wordpress};
 
 use told::{End, Told, cause, conclude, own_words, word};
 
@@ -215,6 +215,12 @@ fn tell_one(binary: &Path, name: &str, layout: Layout, wish: &Wish, target: &Pat
         .stdout(file);
     if wish.is_long {
         command.env("MAINSTAY_STORY_LONG", "1");
+    }
+    if name.starts_with("wordpress") {
+        match wordpress::unpacked() {
+            Ok(files) => drop(command.env(wordpress::VARIABLE, files)),
+            Err(error) => eprintln!("note: there is no WordPress: {error:#}"),
+        }
     }
     let limit = if wish.is_long { LONG_LIMIT } else { LIMIT };
     let started = Instant::now();

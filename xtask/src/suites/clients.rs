@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Outcome, Place};
-use crate::process;
+use super::{Outcome, Place, source};
+use crate::{process, wordpress};
 
 const USER: &str = "app";
 const PASSWORD: &str = "pw";
@@ -126,21 +126,14 @@ fn others(place: &Place, results: &mut BTreeMap<String, bool>) -> Result<()> {
     Ok(())
 }
 
-/// A file of a Debian package that is not installed, unpacked once.
+/// A Debian package that is not installed, unpacked once.
 fn unpacked(package: &str, dir: &Path) -> Result<PathBuf> {
     let root = dir.join(package);
-    if root.exists() {
-        return Ok(root);
+    if !root.exists() {
+        let half = root.with_extension("half");
+        wordpress::unpack(package, &half)?;
+        fs::rename(&half, &root)?;
     }
-    process::output(
-        Command::new("apt-get")
-            .args(["download", package])
-            .current_dir(dir),
-    )?;
-    let files = fs::read_dir(dir)?.flatten().map(|entry| entry.path());
-    let is_it = |path: &PathBuf| path.to_string_lossy().contains(&format!("/{package}_"));
-    let file = files.into_iter().find(is_it).context("the package")?;
-    process::output(Command::new("dpkg").arg("-x").args([&file, &root]))?;
     Ok(root)
 }
 
@@ -196,52 +189,9 @@ pub(super) fn go_driver(place: &Place) -> Result<Outcome> {
     Ok(Outcome::of(text.lines().filter_map(ended).collect()))
 }
 
-/// PHP's source, for the tests of mysqli and PDO: fetched from Debian with lists of our own.
-fn php_source(dir: &Path) -> Result<PathBuf> {
-    let root = dir.join("php-source");
-    if root.join("run-tests.php").exists() {
-        return Ok(root);
-    }
-    let fetch = dir.join("php-fetch");
-    fs::create_dir_all(fetch.join("lists/partial"))?;
-    let list = fetch.join("list");
-    let source = "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n";
-    fs::write(&list, source)?;
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.current_dir(&fetch);
-        command.args(["-o", &format!("Dir::Etc::sourcelist={}", list.display())]);
-        command.args([
-            "-o",
-            "Dir::Etc::sourceparts=-",
-            "-o",
-            "APT::Sandbox::User=root",
-        ]);
-        command.args([
-            "-o",
-            &format!("Dir::State::lists={}", fetch.join("lists").display()),
-        ]);
-        process::output(command.args(arguments))
-    };
-    apt(&["update"])?;
-    apt(&["source", "--download-only", "php8.2"])?;
-    let files = fs::read_dir(&fetch)?.flatten().map(|entry| entry.path());
-    let is_it = |path: &PathBuf| path.to_string_lossy().ends_with(".orig.tar.xz");
-    let archive = files.into_iter().find(is_it).context("PHP's source")?;
-    fs::create_dir_all(&root)?;
-    let mut unpack = Command::new("tar");
-    unpack
-        .args(["--strip-components=1", "-xJf"])
-        .arg(archive)
-        .arg("-C")
-        .arg(&root);
-    process::output(&mut unpack)?;
-    Ok(root)
-}
-
 /// PHP's own tests of mysqli and PDO.
 pub(super) fn php(place: &Place) -> Result<Outcome> {
-    let source = php_source(place.dir.parent().context("a directory above")?)?;
+    let source = source::of("php8.2", place.dir.parent().context("a directory above")?)?;
     fs::create_dir_all(place.dir.join("ext"))?;
     for part in ["run-tests.php", "ext/mysqli", "ext/pdo_mysql", "ext/pdo"] {
         let to = place.dir.join(part);
@@ -285,6 +235,35 @@ pub(super) fn php(place: &Place) -> Result<Outcome> {
     let results: BTreeMap<String, bool> = text.lines().filter_map(ended).collect();
     if results.is_empty() {
         bail!("PHP's tests did not run");
+    }
+    Ok(Outcome::of(results))
+}
+
+/// The tests of mysqljs that speak to a server, each of them alone, with the driver that they came with.
+pub(super) fn node(place: &Place) -> Result<Outcome> {
+    let source = source::of(
+        "node-mysql",
+        place.dir.parent().context("a directory above")?,
+    )?;
+    let tests = source.join("test/integration");
+    let mut results = BTreeMap::new();
+    for group in fs::read_dir(&tests)?.flatten() {
+        for test in fs::read_dir(group.path())?.flatten() {
+            let name = test.file_name().to_string_lossy().into_owned();
+            if !name.starts_with("test-") {
+                continue;
+            }
+            let mut command = Command::new("timeout");
+            command.arg("60").arg("node").arg(test.path());
+            command
+                .env("NODE_PATH", "/usr/share/nodejs")
+                .env("MYSQL_HOST", HOST)
+                .env("MYSQL_PORT", place.port.to_string())
+                .env("MYSQL_USER", USER)
+                .env("MYSQL_PASSWORD", PASSWORD)
+                .env("MYSQL_DATABASE", &place.schema);
+            results.insert(name, is_good(&command.output()?));
+        }
     }
     Ok(Outcome::of(results))
 }

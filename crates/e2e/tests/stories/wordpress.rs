@@ -2,13 +2,19 @@
 //! read on the other at once; then its visitors read and comment during a switchover and after the primary's
 //! server was killed. No page says that something is wrong with the database, and every comment is there once.
 //!
-//! It needs WordPress unpacked (`MAINSTAY_WORDPRESS`, see `xtask/src/wordpress.rs`) and PHP.
+//! It needs PHP, and WordPress unpacked (`MAINSTAY_WORDPRESS`, see `xtask/src/wordpress.rs`).
+//! With `MAINSTAY_STORY_LONG=1` more visitors without rest, and the same misfortunes again and again.
 
 mod browser;
 mod site;
 mod visit;
 
-use std::{env, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    env,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use trial::Fault;
@@ -20,6 +26,8 @@ use visit::{Author, Count};
 const NAME: &str = "wordpress";
 /// Comments by the visitors of each site that count as "they go on".
 const GO_ON: usize = 6;
+/// Between two visits: a light load.
+const REST: Duration = Duration::from_millis(300);
 
 async fn play(stage: &Stage, unpacked: PathBuf) -> Result<Measured> {
     let sites = site::open(&stage.cluster, &unpacked, &stage.everyone()).await?;
@@ -57,16 +65,24 @@ async fn struck(
     let at = Instant::now();
     let mut visitors = Vec::new();
     let mut counts = Vec::new();
-    for (own, other) in [(0, 1), (1, 0)] {
-        let count = Arc::new(Count::default());
+    let hurry = if is_long() { 3 } else { 1 };
+    for number in 0..2 * hurry {
+        let count = Arc::new(Count::new(number, REST / hurry.pow(2)));
         counts.push(Arc::clone(&count));
         let (author, post) = (Arc::clone(author), post.to_owned());
+        let (own, other) = if number % 2 == 0 { (0, 1) } else { (1, 0) };
         let (here, there) = (Arc::clone(&sites[own]), Arc::clone(&sites[other]));
         visitors.push(tokio::task::spawn_blocking(move || {
             visit::comments(&author, (&here, &there), &post, &count)
         }));
     }
-    let happened = misfortunes(stage, &counts).await;
+    let rounds = if is_long() { 8 } else { 1 };
+    let mut happened = Ok(());
+    for _ in 0..rounds {
+        if happened.is_ok() {
+            happened = misfortunes(stage, &counts).await;
+        }
+    }
     counts.iter().for_each(|count| count.end());
     let mut written = Vec::new();
     for visitor in visitors {
@@ -77,19 +93,31 @@ async fn struck(
     Ok((at, written))
 }
 
+/// A switchover, and the new primary's server killed; visitors go on after each.
 async fn misfortunes(stage: &Stage, counts: &[Arc<Count>]) -> Result<()> {
     visit::go_on(counts, GO_ON).await?;
-    let replica = &stage.replicas[0];
-    stage.cluster.switchover(replica).await?;
+    let cluster = &stage.cluster;
+    let first = cluster.primary().await?;
+    let all = stage.everyone();
+    let replica = all
+        .iter()
+        .find(|name| **name != first)
+        .context("no replica")?;
+    cluster.switchover(replica).await?;
     visit::go_on(counts, GO_ON).await?;
-    stage.cluster.wait_settled(LIMIT).await?;
-    stage.cluster.inject(replica, Fault::KillServer)?;
-    let is_back = |status: &trial::Status| status.primary.as_ref() == Some(&stage.primary);
-    stage
-        .cluster
+    cluster.wait_settled(LIMIT).await?;
+    cluster.inject(replica, Fault::KillServer)?;
+    let is_back = |status: &trial::Status| status.primary.as_ref() == Some(&first);
+    cluster
         .wait_until("the first primary took over again", LIMIT, is_back)
         .await?;
-    visit::go_on(counts, GO_ON).await
+    visit::go_on(counts, GO_ON).await?;
+    cluster.wait_settled(LIMIT).await?;
+    Ok(())
+}
+
+fn is_long() -> bool {
+    env::var_os("MAINSTAY_STORY_LONG").is_some()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ const ACCOUNT: [&str; 3] = [
     "GRANT ALL ON wordpress.* TO blog@localhost",
 ];
 /// Visitors that one web server serves at a time.
-const WORKERS: &str = "3";
+const WORKERS: &str = "4";
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A web server with WordPress on one node.

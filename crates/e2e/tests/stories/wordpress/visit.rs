@@ -17,8 +17,6 @@ use super::{
 };
 
 const LIMIT: Duration = Duration::from_mins(1);
-/// Between two visits: a light load.
-const REST: Duration = Duration::from_millis(300);
 const USER: &str = "author";
 const PASSWORD: &str = "a long, good password";
 const IMAGE: &str = "anchor.png";
@@ -31,14 +29,26 @@ const PNG: [u8; 67] = [
     0x42, 0x60, 0x82,
 ];
 
-/// How many comments the visitors of a site have made, and whether they shall make no more.
-#[derive(Debug, Default)]
+/// How many comments a visitor has made, and whether he shall make no more.
+#[derive(Debug)]
 pub(crate) struct Count {
+    number: u32,
+    rest: Duration,
     made: AtomicUsize,
     is_over: AtomicBool,
 }
 
 impl Count {
+    /// Of the visitor with this number, who rests so long between his visits.
+    pub(crate) fn new(number: u32, rest: Duration) -> Self {
+        Self {
+            number,
+            rest,
+            made: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
@@ -188,7 +198,12 @@ pub(crate) fn comments(
 ) -> Result<Vec<String>> {
     let mut written = Vec::new();
     while !count.is_over.load(Ordering::Relaxed) {
-        let text = format!("comment {} of {}", written.len(), here.node);
+        let text = format!(
+            "comment {} of {} {}",
+            written.len(),
+            here.node,
+            count.number
+        );
         author.comments(here, post, &text)?;
         let page = author.reads(there, post)?;
         ensure!(
@@ -198,12 +213,12 @@ pub(crate) fn comments(
         );
         written.push(text);
         count.made.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(REST);
+        std::thread::sleep(count.rest);
     }
     Ok(written)
 }
 
-/// Waits until the visitors of every site have made so many more comments.
+/// Waits until every visitor has made so many more comments.
 pub(crate) async fn go_on(counts: &[Arc<Count>], more: usize) -> Result<()> {
     let now = |count: &Arc<Count>| count.made.load(Ordering::Relaxed);
     let goals: Vec<usize> = counts.iter().map(|count| now(count) + more).collect();
