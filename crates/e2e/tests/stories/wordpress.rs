@@ -76,7 +76,7 @@ async fn struck(
             visit::comments(&author, (&here, &there), &post, &count)
         }));
     }
-    let rounds = if is_long() { 8 } else { 1 };
+    let rounds = if is_long() { 4 } else { 1 };
     let mut happened = Ok(());
     for _ in 0..rounds {
         if happened.is_ok() {
