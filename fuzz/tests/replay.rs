@@ -15,7 +15,7 @@ const MUTATIONS: usize = 3_000;
 /// An input grows no longer than this by mutations.
 const LONGEST: usize = 16 * 1024;
 /// What is kept must stay small.
-const FILES: usize = 200;
+const FILES: usize = 300;
 const BYTES: usize = 500_000;
 
 fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
