@@ -83,7 +83,9 @@ async fn struck(
             happened = misfortunes(stage, &counts).await;
         }
     }
-    counts.iter().for_each(|count| count.end());
+    for count in &counts {
+        count.end();
+    }
     let mut written = Vec::new();
     for visitor in visitors {
         written.extend(visitor.await??);
