@@ -12,7 +12,9 @@ use wire::native;
 use super::client::Client;
 use super::connect::Backend;
 use super::packets::Packets;
-use crate::pool::{Cleaning, Dress, Entrance, Fit, Found, Identity, Limits, Progress, Shelf};
+use crate::pool::{
+    Cleaning, Dress, Entrance, Fit, Found, Identity, Limits, Progress, Shelf, Stale,
+};
 use crate::reactor::{Socket, sleep, spawn, timeout};
 use crate::secret::Credential;
 use crate::service::Shared;
@@ -21,12 +23,14 @@ use crate::tally::Closed;
 /// The server's word about an account is good for so long. What changes is noticed within this time and a round trip.
 const GOOD_FOR: Duration = Duration::from_millis(900);
 /// Connections that wait are looked at so often.
-const ROUND: Duration = Duration::from_secs(1);
+const ROUND: Duration = Duration::from_millis(200);
 
 /// A connection between two clients, and the server's OK to its last login.
 struct Spare {
     backend: Backend,
     ok: Vec<u8>,
+    /// With which it is logged in again.
+    credential: Credential,
     _counted: Counted,
 }
 
@@ -49,6 +53,8 @@ impl Drop for Counted {
 struct Here {
     shelf: Shelf<Spare>,
     is_tended: bool,
+    /// Connections that the server is being asked about.
+    busy: usize,
 }
 
 thread_local! {
@@ -67,6 +73,7 @@ fn here<T>(shared: &Shared, look: impl FnOnce(&mut Here) -> T) -> T {
                     good_for: GOOD_FOR,
                 }),
                 is_tended: false,
+                busy: 0,
             }
         });
         look(here)
@@ -188,13 +195,56 @@ fn is_known(shared: &Shared, who: &Identity) -> bool {
         && shared.accounts.too_strong(&user).is_empty()
 }
 
+/// Asks the server about a connection's account before its word is too old.
+async fn ask_again(shared: Arc<Shared>, identity: Identity, mut stale: Stale<Spare>) {
+    let (spare, dress) = stale.parts();
+    let entrance = Entrance {
+        user: identity.user(),
+        credential: &spare.credential,
+        dress,
+    };
+    let mut out = Vec::new();
+    // Where the end of columns is told does not matter: there are none.
+    let cleaning = Cleaning::before_client(false, entrance, &mut out);
+    let (proven, limit) = (Instant::now(), shared.config.connect_timeout);
+    let told = timeout(limit, tell(&mut spare.backend.stream, cleaning, &out)).await;
+    let is_current = shared.gate.is_current(&spare.backend.route);
+    let gone = match told {
+        Ok(Progress::Done(ok)) if is_current => {
+            spare.ok = ok;
+            here(&shared, |here| {
+                here.shelf.park_again(identity, stale, proven)
+            })
+            .into_iter()
+            .collect()
+        }
+        Ok(Progress::Refused) => {
+            shared
+                .accounts
+                .stale(&String::from_utf8_lossy(identity.user()));
+            here(&shared, |here| here.shelf.clear(&identity))
+        }
+        _ => Vec::new(),
+    };
+    drop(gone);
+    here(&shared, |here| here.busy -= 1);
+}
+
 /// Looks after what waits here, as long as something does.
 async fn tend(shared: Arc<Shared>) {
     loop {
         sleep(ROUND).await;
         sweep(&shared);
+        let aging = here(&shared, |here| {
+            let aging = here.shelf.aging(Instant::now());
+            here.busy += aging.len();
+            aging
+        });
+        for (identity, stale) in aging {
+            spawn(ask_again(Arc::clone(&shared), identity, stale));
+        }
         let is_over = here(&shared, |here| {
-            here.is_tended = !here.shelf.is_empty();
+            here.is_tended = here.busy > 0 || !here.shelf.is_empty();
             !here.is_tended
         });
         if is_over {
@@ -241,6 +291,7 @@ impl Client {
             dress,
             ..
         } = guest;
+        let credential = self.credential.clone();
         let (shared, lane) = (Arc::clone(&self.shared), self.entry.lane);
         spawn(async move {
             let proven = Instant::now();
@@ -256,6 +307,7 @@ impl Client {
                 let spare = Spare {
                     backend,
                     ok,
+                    credential,
                     _counted: Counted::new(&shared),
                 };
                 put(&shared, identity, (fit, dress), (spare, proven));

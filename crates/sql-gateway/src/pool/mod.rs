@@ -15,7 +15,7 @@ pub(crate) use cleaning::{Cleaning, Entrance, Progress};
 pub(crate) use identity::{Dress, Fit, Identity};
 pub(crate) use quota::{Place, Quotas, Slot, Ticket};
 pub(crate) use remains::{Remains, may_show_id};
-pub(crate) use shelf::{Found, Limits, Shelf};
+pub(crate) use shelf::{Found, Limits, Shelf, Stale};
 
 #[cfg(test)]
 mod leak_tests;

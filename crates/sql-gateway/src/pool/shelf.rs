@@ -29,6 +29,17 @@ struct Parked<T> {
     since: Instant,
 }
 
+/// A connection that is taken down for a moment.
+#[derive(Debug)]
+pub(crate) struct Stale<T>(Parked<T>);
+
+impl<T> Stale<T> {
+    /// The connection, and what it was logged in with.
+    pub(crate) fn parts(&mut self) -> (&mut T, &Dress) {
+        (&mut self.0.connection, &self.0.dress)
+    }
+}
+
 /// A connection for a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<T> {
@@ -126,6 +137,38 @@ impl<T> Shelf<T> {
             !parked.is_empty()
         });
         gone
+    }
+
+    /// Takes down, for each identity, the one that is used next, if the server was asked about it longer than half its time
+    /// ago: to ask again, and to put it back by [`Self::park_again`]. So a client that comes seldom need not wait for that.
+    pub(crate) fn aging(&mut self, now: Instant) -> Vec<(Identity, Stale<T>)> {
+        let limit = self.limits.good_for / 2;
+        let mut aging = Vec::new();
+        for (identity, parked) in &mut self.parked {
+            let is_aging =
+                |parked: &Parked<T>| now.saturating_duration_since(parked.proven) >= limit;
+            if let Some(last) = parked.pop_if(|last| is_aging(last)) {
+                aging.push((identity.clone(), Stale(last)));
+            }
+        }
+        self.parked.retain(|_, parked| !parked.is_empty());
+        aging
+    }
+
+    /// Puts back what [`Self::aging`] took, asked about again at `proven`. Gives it back when it has no place.
+    pub(crate) fn park_again(
+        &mut self,
+        identity: Identity,
+        Stale(mut parked): Stale<T>,
+        proven: Instant,
+    ) -> Option<T> {
+        let all = self.parked.entry(identity).or_default();
+        if all.len() >= self.limits.per_account {
+            return Some(parked.connection);
+        }
+        parked.proven = proven;
+        all.push(parked);
+        None
     }
 
     /// Takes down all of one identity.
@@ -230,6 +273,26 @@ mod tests {
         assert_eq!(shelf.evict(b"other"), None);
         assert_eq!(shelf.evict(b"app"), Some('b'));
         assert!(shelf.is_empty());
+    }
+
+    #[test]
+    fn connection_when_its_time_is_half_over_is_asked_about_and_ready_again() {
+        let (mut shelf, now) = (Shelf::new(LIMITS), Instant::now());
+        let (fit, dress) = wear(1, "");
+        shelf.park(who("app"), (fit, dress.clone()), 'a', (now, now));
+        shelf.park(who("app"), (fit, dress.clone()), 'b', (now, now));
+        assert!(shelf.aging(now + Duration::from_millis(499)).is_empty());
+        let later = now + Duration::from_millis(500);
+        let mut aging = shelf.aging(later);
+        let (identity, mut stale) = aging.pop().unwrap();
+        assert!(aging.is_empty() && identity == who("app"));
+        assert_eq!(stale.parts(), (&mut 'b', &dress));
+        assert_eq!(shelf.park_again(identity, stale, later), None);
+        let end = later + Duration::from_millis(999);
+        let taken = shelf.take(&who("app"), fit, &dress, end);
+        assert_eq!(taken, Some(Found::Ready('b')));
+        let taken = shelf.take(&who("app"), fit, &dress, end);
+        assert_eq!(taken, Some(Found::ToProve('a')));
     }
 
     #[test]

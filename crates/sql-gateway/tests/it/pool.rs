@@ -261,6 +261,17 @@ async fn clients_when_they_come_one_by_one_share_one_connection() {
     }
     assert_eq!(world.handle.stats().reused, 4);
     assert_eq!(connections(&server), 1);
+    // While nobody comes the server is asked again, so that the next one need not wait for that.
+    let asked = || {
+        let count = "SELECT VARIABLE_VALUE FROM information_schema.global_status WHERE VARIABLE_NAME='COM_SET_OPTION'";
+        server.sql(count).parse::<u32>().unwrap_or(0)
+    };
+    let before = asked();
+    eventually("it is asked again", || asked() > before + 1).await;
+    let mut raw = Raw::ready(world.address);
+    assert_eq!(raw.value("SELECT name FROM who"), "a");
+    leave(&world, raw).await;
+    assert_eq!(world.handle.stats().reused, 5);
     // One that runs a statement, or vanishes while it does, leaves nothing to share.
     let mut raw = Raw::ready(world.address);
     raw.write_command("DO SLEEP(100)");
