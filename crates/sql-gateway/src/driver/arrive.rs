@@ -71,7 +71,13 @@ pub(super) async fn arrive(
     };
     drop(step);
     match who {
-        Ok(Ok(who)) => log_in(shared, entry, gate, who, packets).await,
+        Ok(Ok(who)) => {
+            let mut arrived = log_in(shared, entry, gate, who, packets).await?;
+            if greeter.zips() {
+                stream.zip(std::mem::take(&mut arrived.ahead));
+            }
+            Ok(arrived)
+        }
         Ok(Err(error)) => {
             let refused = error.kind() == io::ErrorKind::PermissionDenied;
             if error.kind() == io::ErrorKind::InvalidData {

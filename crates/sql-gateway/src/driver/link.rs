@@ -333,7 +333,9 @@ impl Link {
                 return Poll::Ready(Ok(true));
             }
         }
-        if self.ahead.len() >= MAX_AHEAD || !self.client.is_readable() {
+        // Why not ahead of compressed ones: the frames of an answer are numbered after those of its question.
+        let is_early = !wanted && self.client.is_zipped();
+        if self.ahead.len() >= MAX_AHEAD || !self.client.is_readable() || is_early {
             return Poll::Pending;
         }
         let Self {

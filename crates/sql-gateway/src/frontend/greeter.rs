@@ -10,7 +10,7 @@ use crate::account::{Accounts, explain};
 use crate::fault::Fault;
 use crate::secret::Credential;
 
-/// Offered to clients. Not offered: encryption, compression, and MariaDB's metadata cache, whose state in the
+/// Offered to clients, beside compression. Not offered: encryption, and MariaDB's metadata cache, whose state in the
 /// client would outlive the server that it was agreed with.
 const OFFERED: u64 = flags::FOUND_ROWS
     | 1 << 2 // long column flags
@@ -61,6 +61,7 @@ pub(crate) enum Arrival {
 pub(crate) struct Greeter {
     salt: [u8; 20],
     waiting: Option<Login>,
+    zips: bool,
 }
 
 impl Greeter {
@@ -69,6 +70,7 @@ impl Greeter {
         Self {
             salt,
             waiting: None,
+            zips: false,
         }
     }
 
@@ -78,13 +80,18 @@ impl Greeter {
             version: version.as_bytes().to_vec(),
             thread,
             salt: self.salt,
-            capabilities: OFFERED,
+            capabilities: OFFERED | flags::COMPRESS,
             // latin1_swedish_ci in the greeting's one byte, as the server's default.
             collation: 8,
             status: flags::AUTOCOMMIT,
             plugin: native::PLUGIN.as_bytes().to_vec(),
         }
         .encode()
+    }
+
+    /// The client speaks the compressed protocol as soon as it is logged in.
+    pub(crate) fn zips(&self) -> bool {
+        self.zips
     }
 
     /// Takes the client's handshake response, or its answer to a question.
@@ -106,6 +113,8 @@ impl Greeter {
         }
         let mut login = Login::parse(payload)
             .map_err(|_| Fault::CannotLogIn("it does not speak the 4.1 protocol"))?;
+        // Why not in `OFFERED`: it is between this client and us, no server hears of it.
+        self.zips = login.capabilities & flags::COMPRESS != 0;
         login.capabilities &= OFFERED;
         Ok(self.take(login, accounts))
     }

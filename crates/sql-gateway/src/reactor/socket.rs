@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use mio::Interest;
 use mio::event::{Event, Source as _};
@@ -16,6 +16,7 @@ use rustix::net::sockopt::socket_error;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::core::{core, current};
+use super::zipped::Zipped;
 
 const READABLE: u8 = 1;
 const WRITABLE: u8 = 1 << 1;
@@ -104,6 +105,7 @@ pub(crate) struct Socket {
     slot: usize,
     /// The kernel was asked to say when there is room again.
     wants_room: bool,
+    zipped: Option<Box<Zipped>>,
 }
 
 impl std::fmt::Debug for Socket {
@@ -133,12 +135,24 @@ impl Socket {
             source,
             slot,
             wants_room: false,
+            zipped: None,
         })
     }
 
     /// False when there is certainly nothing to read.
     pub(crate) fn is_readable(&self) -> bool {
-        self.source.is_readable()
+        let is_readable = |zipped: &Zipped| zipped.is_readable();
+        self.source.is_readable() || self.zipped.as_deref().is_some_and(is_readable)
+    }
+
+    /// From now on the stream is the compressed protocol; what was read of it already.
+    pub(crate) fn zip(&mut self, raw: Vec<u8>) {
+        self.zipped = Some(Box::new(Zipped::new(raw)));
+    }
+
+    /// It is the compressed protocol.
+    pub(crate) fn is_zipped(&self) -> bool {
+        self.zipped.is_some()
     }
 
     /// True when the other side has neither said anything nor ended, as far as the kernel knows by now. What comes is for
@@ -157,8 +171,36 @@ impl Socket {
         }
     }
 
-    /// Reads what has come. Zero bytes are the end. Less than fits means that there is no more for now.
+    /// Reads what has come. Zero bytes are the end.
     pub(crate) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Some(mut zipped) = self.zipped.take() else {
+            return self.poll_recv(buffer);
+        };
+        let read = self.poll_read_zipped(&mut zipped, buffer);
+        self.zipped = Some(zipped);
+        read
+    }
+
+    fn poll_read_zipped(
+        &mut self,
+        zipped: &mut Zipped,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let plain = zipped.read(buffer)?;
+            if plain > 0 {
+                return Poll::Ready(Ok(plain));
+            }
+            let mut raw = [0; 4096];
+            match ready!(self.poll_recv(&mut raw))? {
+                0 => return Poll::Ready(Ok(0)),
+                n => zipped.feed(&raw[..n]),
+            }
+        }
+    }
+
+    /// Less than fits means that there is no more for now.
+    fn poll_recv(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             if !self.source.is(READABLE) {
                 self.source.wait();
@@ -179,8 +221,28 @@ impl Socket {
         }
     }
 
-    /// Writes what fits.
+    /// Writes what fits. After `Pending` the same bytes must be offered again, and more behind them at will.
     pub(crate) fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(mut zipped) = self.zipped.take() else {
+            return self.poll_send(bytes);
+        };
+        let sent = self.poll_write_zipped(&mut zipped, bytes);
+        self.zipped = Some(zipped);
+        sent
+    }
+
+    fn poll_write_zipped(&mut self, zipped: &mut Zipped, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let sent = ready!(self.poll_send(zipped.frame(bytes)))?;
+            match (sent, zipped.left(sent)) {
+                (0, _) => return Poll::Ready(Ok(0)),
+                (_, Some(accepted)) => return Poll::Ready(Ok(accepted)),
+                (_, None) => {}
+            }
+        }
+    }
+
+    fn poll_send(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             if !self.source.is(WRITABLE) {
                 self.source.wait();

@@ -82,6 +82,26 @@ $c->change_user('app', 'pw', 'mysql');
 echo $first, ' ', $second, ' ', $q->fetchColumn(), ' ', $c->query('SELECT DATABASE()')->fetch_row()[0];
 "#;
 
+const COMPRESSED: &str = r#"<?php
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+[$_, $port, $flag] = $argv;
+$c = mysqli_init();
+$c->real_connect('127.0.0.1', 'app', 'pw', 'shop', (int)$port, null, MYSQLI_CLIENT_COMPRESS);
+$name = fn() => $c->query('SELECT name FROM who')->fetch_row()[0];
+$first = $name();
+foreach ([str_repeat('a', 17 << 20), bin2hex(random_bytes(1 << 20)), '', 'b'] as $big) {
+    $q = $c->prepare('SELECT ?');
+    $q->bind_param('s', $big); $q->execute();
+    if ($q->get_result()->fetch_row()[0] !== $big) { fwrite(STDERR, 'not the same'); exit(1); }
+}
+$c->multi_query('SELECT 1; SELECT REPEAT("x", 100000); DO 1');
+do { if ($r = $c->store_result()) $r->free(); } while ($c->next_result());
+$c->change_user('app', 'pw', 'shop');
+file_put_contents($flag, 'waiting');
+while (file_get_contents($flag) !== 'go on') usleep(10000);
+echo $first, ' ', $name();
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pymysql_when_the_primary_changes_goes_on() {
     if has("/usr/bin/python3", &["-c", "import pymysql"]) {
@@ -102,6 +122,19 @@ async fn php_when_the_primary_changes_goes_on() {
         std::fs::write(script.path(), MYSQLI).unwrap();
         let path = script.path().to_str().unwrap();
         assert_eq!(across("php", &[path]).await, "a1 b2 b mysql");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn php_when_it_compresses_is_understood() {
+    if has(
+        "php",
+        &["-r", "exit(function_exists('mysqli_connect') ? 0 : 1);"],
+    ) {
+        let script = tempfile::Builder::new().suffix(".php").tempfile().unwrap();
+        std::fs::write(script.path(), COMPRESSED).unwrap();
+        let path = script.path().to_str().unwrap();
+        assert_eq!(across("php", &[path]).await, "a b");
     }
 }
 

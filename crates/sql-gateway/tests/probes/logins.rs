@@ -106,7 +106,7 @@ fn greeting(stage: &mut Stage) {
     let greeting = &stage.conn(1).greeting;
     let lines = [
         format!("version {}", show(&greeting.version)),
-        // Why: not offered by the gateway: encryption, compression, cached metadata; see the document.
+        // Why: not offered by the gateway: encryption, cached metadata; see the document.
         format!("capabilities {:x}", greeting.capabilities & !LEFT_OUT),
         format!("collation {}", greeting.collation),
         format!("status {:x}", greeting.status),
@@ -119,8 +119,7 @@ fn greeting(stage: &mut Stage) {
 }
 
 /// Also two flags about the client's own process: signals, remembered options.
-const LEFT_OUT: u64 =
-    flags::SSL | flags::COMPRESS | flags::MARIADB_CACHE_METADATA | 1 << 12 | 1 << 31;
+const LEFT_OUT: u64 = flags::SSL | flags::MARIADB_CACHE_METADATA | 1 << 12 | 1 << 31;
 
 fn native(stage: &mut Stage) {
     let who = app(stage);
