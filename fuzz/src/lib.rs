@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     target("gateway_arrival", sql_gateway::fuzzing::arrival),
     target("gateway_server", sql_gateway::fuzzing::server),
     target("gateway_session", sql_gateway::fuzzing::session),
+    target("gateway_zipped", sql_gateway::fuzzing::zipped),
     target("gtid", wire_bytes::gtid),
     target("keeper_message", keeper::fuzzing::messages),
     target("ledger_kept", ledger::fuzzing::kept),

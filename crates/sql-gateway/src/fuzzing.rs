@@ -173,6 +173,11 @@ fn server_login(login: &Login, mut bytes: &[u8]) {
     }
 }
 
+/// A client's compressed stream of anything.
+pub fn zipped(bytes: &[u8]) {
+    crate::reactor::unzip(bytes);
+}
+
 /// No account is known.
 struct Nobody;
 

@@ -4,20 +4,13 @@ const ENDED: &str = "a connection that `wait_timeout` ended is made again";
 const METADATA: &str = "cached metadata is not offered";
 const ID: &str = "the greeting's id is not the one that the process list shows";
 const USER: &str = "after a change of user `CONNECTION_ID()` is another";
-const COMPRESSION: &str = "compression is not offered";
 
 /// Suite, test, reason.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("mariadb-client-test", "test_cache_metadata", METADATA),
     ("php", "bug73462.phpt", USER),
-    ("php", "mysqli_fetch_array_large.phpt", COMPRESSION),
     ("php", "mysqli_no_reconnect.phpt", ENDED),
     ("php", "mysqli_pconn_kill.phpt", ID),
-    (
-        "php",
-        "mysqli_real_connect_compression_error.phpt",
-        COMPRESSION,
-    ),
 ];
 
 /// The tests of a suite that are known, each with its reason.

@@ -24,5 +24,8 @@ pub(crate) use socket::Socket;
 pub(crate) use timer::{sleep, sleep_until, timeout, timeout_at};
 pub(crate) use turn::Reactor;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use zipped::unzip;
+
 #[cfg(test)]
 mod tests;

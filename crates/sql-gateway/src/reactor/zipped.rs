@@ -164,6 +164,25 @@ fn inflate(stream: &mut Decompress, input: &[u8], buffer: &mut [u8]) -> io::Resu
     Ok((used, made))
 }
 
+/// Reads bytes as they come, in two pieces; nothing is made up, and little is kept.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn unzip(bytes: &[u8]) {
+    let mut zipped = Zipped::new(Vec::new());
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let mut buffer = vec![0; PIECE];
+    for piece in [first, second] {
+        zipped.feed(piece);
+        loop {
+            match zipped.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => assert!(n <= buffer.len(), "more than fits"),
+                Err(_) => return,
+            }
+        }
+        assert!(zipped.raw.len() <= bytes.len(), "more is kept than came");
+    }
+}
+
 fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "not the compressed protocol")
 }
