@@ -58,13 +58,52 @@ impl<'a> OkPacket<'a> {
 
     /// The payload for a client that did not negotiate session tracking.
     pub fn without_changes(&self) -> Vec<u8> {
+        self.with_changes(&[])
+    }
+
+    /// The payload for a client that is to be told only of these variables, in their order, and of the default database.
+    pub fn with_changes_of(&self, names: &[&[u8]]) -> Vec<u8> {
+        let mut kept = Vec::new();
+        let mut keep = |kind, parts: &[&[u8]]| {
+            let mut data = Vec::new();
+            for part in parts {
+                put_counted(&mut data, part);
+            }
+            kept.push(kind);
+            put_counted(&mut kept, &data);
+        };
+        for wanted in names {
+            for change in changes(self.changes) {
+                if let Change::Variable(name, value) = change
+                    && name == *wanted
+                {
+                    keep(0, &[name, value]);
+                }
+            }
+        }
+        for change in changes(self.changes) {
+            if let Change::Database(name) = change {
+                keep(1, &[name]);
+            }
+        }
+        self.with_changes(&kept)
+    }
+
+    fn with_changes(&self, changes: &[u8]) -> Vec<u8> {
+        let mut status = self.status & !flags::STATE_CHANGED;
+        if !changes.is_empty() {
+            status |= flags::STATE_CHANGED;
+        }
         let mut out = vec![self.header];
         put_length(&mut out, self.affected);
         put_length(&mut out, self.insert_id);
-        out.extend_from_slice(&(self.status & !flags::STATE_CHANGED).to_le_bytes());
+        out.extend_from_slice(&status.to_le_bytes());
         out.extend_from_slice(&self.warnings.to_le_bytes());
-        if !self.info.is_empty() {
+        if !self.info.is_empty() || !changes.is_empty() {
             put_counted(&mut out, self.info);
+        }
+        if !changes.is_empty() {
+            put_counted(&mut out, changes);
         }
         out
     }
@@ -196,6 +235,36 @@ mod tests {
         let err = ErrPacket::parse(payload).unwrap();
         assert_eq!((err.code, &err.sql_state), (1049, b"42000"));
         assert_eq!(err.encode(), payload);
+    }
+
+    #[test]
+    fn ok_when_only_some_changes_are_told_then_they_stand_in_their_order() {
+        let ok = OkPacket {
+            header: 0,
+            affected: 1,
+            insert_id: 0,
+            status: flags::STATE_CHANGED | flags::AUTOCOMMIT,
+            warnings: 0,
+            info: b"",
+            changes:
+                b"\x00\x05\x01b\x021x\x00\x04\x01a\x012\x01\x03\x02db\x02\x011\x00\x04\x01c\x013",
+        };
+        let told = ok.with_changes_of(&[b"a", b"b"]);
+        let told = OkPacket::parse(&told).unwrap();
+        assert_eq!(told.status, ok.status);
+        assert_eq!(
+            changes(told.changes).collect::<Vec<_>>(),
+            [
+                Change::Variable(b"a", b"2"),
+                Change::Variable(b"b", b"1x"),
+                Change::Database(b"db")
+            ]
+        );
+        let none = OkPacket {
+            changes: b"\x02\x011",
+            ..ok
+        };
+        assert_eq!(none.with_changes_of(&[b"a"]), none.without_changes());
     }
 
     proptest! {

@@ -124,7 +124,10 @@ impl Session {
         self.replay.hear_packet(kind, bytes);
         let as_is = match kind {
             Kind::Ok(_) => self.meet_ok(bytes, killed)?,
-            Kind::Eof(status) => self.meet_eof(status),
+            Kind::Eof(status) => {
+                self.meet_eof(status);
+                self.tells_eof(bytes, status)
+            }
             Kind::Err => self.meet_err(bytes),
             Kind::Progress => true,
             Kind::LocalInfile => {
@@ -151,24 +154,22 @@ impl Session {
             }
             self.learn(ok.changes);
         }
-        if self.tracks || ok.status & flags::STATE_CHANGED == 0 {
+        let Some(told) = self.told_of(&ok) else {
             return Ok(true);
-        }
-        self.to_client
-            .extend_from_slice(&packet(bytes[3], &ok.without_changes()));
+        };
+        self.to_client.extend_from_slice(&packet(bytes[3], &told));
         Ok(false)
     }
 
-    fn meet_eof(&mut self, status: u16) -> bool {
+    fn meet_eof(&mut self, status: u16) {
         if self.side == Side::Replica {
-            return true;
+            return;
         }
         self.take_status(status);
         // Why: an EOF has the flag without the details; a function in a read made state that nobody names.
         if status & flags::STATE_CHANGED != 0 && self.statement.kind != Is::SetStatement {
             self.state.pins.add(Pins::SOMETHING);
         }
-        true
     }
 
     fn meet_err(&mut self, bytes: &[u8]) -> bool {

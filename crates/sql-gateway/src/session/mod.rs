@@ -44,6 +44,7 @@ mod resolve;
 mod side;
 mod state;
 mod tag;
+mod told;
 mod toll;
 mod transcript;
 

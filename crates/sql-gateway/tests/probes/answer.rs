@@ -47,6 +47,17 @@ pub(crate) fn show(bytes: &[u8]) -> String {
     )
 }
 
+/// What changed, sorted: a server tells variables in the order of their addresses.
+fn entries(changes: &[u8]) -> String {
+    let mut reader = wire::codec::Reader::new(changes);
+    let mut all = Vec::new();
+    while let (Some(kind), Some(data)) = (reader.u8(), reader.counted()) {
+        all.push(format!("{kind} {}", show(data)));
+    }
+    all.sort();
+    all.join(", ")
+}
+
 /// A line of an OK or EOF packet without the flag 0x4000 and the changes.
 fn hidden(line: &str) -> String {
     let line = line.split(", changes ").next().unwrap_or(line);
@@ -239,7 +250,7 @@ impl Answer {
             let _ = write!(line, ", info {}", show(ok.info));
         }
         if !ok.changes.is_empty() {
-            let _ = write!(line, ", changes {}", show(ok.changes));
+            let _ = write!(line, ", changes {}", entries(ok.changes));
         }
         self.lines.push(line);
         ok.status

@@ -116,6 +116,11 @@ pub(crate) const PROBES: &[Coded] = &[
         tracking,
     ),
     (
+        "session_tracking_chosen",
+        "what it is told that says what to track",
+        tracking_chosen,
+    ),
+    (
         "status_flags",
         "the flags of a transaction, of reads without index, of no-backslash-escapes",
         status,
@@ -475,6 +480,29 @@ fn tracking(stage: &mut Stage) {
     stage.shows_changes = true;
     stage.query(1, "CREATE TABLE t (a INT)");
     stage.query(1, "INSERT INTO t VALUES (1) RETURNING a");
+    for sql in [
+        "INSERT INTO t VALUES (2), (3)",
+        "SET NAMES latin1",
+        "SET sql_mode = ''",
+        "SET autocommit = 0",
+        "SET autocommit = 1",
+        "USE mysql",
+        "SET @a = 1",
+        "SELECT @a := 2",
+        "SET time_zone = '+01:00'",
+        "SET NAMES utf8mb4; INSERT INTO probe.t VALUES (4); SELECT 1",
+        "CREATE TEMPORARY TABLE probe.u (a INT)",
+        "BEGIN",
+        "UPDATE probe.t SET a = a + 1",
+        "COMMIT",
+        "USE probe",
+    ] {
+        stage.query(1, sql);
+    }
+}
+
+fn tracking_chosen(stage: &mut Stage) {
+    stage.shows_changes = true;
     for sql in [
         "SET NAMES latin1",
         "SET sql_mode = ''",

@@ -21,8 +21,8 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
     ),
     ("com_empty", "1156 instead of 1047, and the connection ends"),
     (
-        "session_tracking",
-        "clients that track the session are told all that the gateway tracks",
+        "session_tracking_chosen",
+        "a client that says what to track is told all that the gateway tracks",
     ),
     ("login_unix_socket", "1698 says what to do"),
 ];

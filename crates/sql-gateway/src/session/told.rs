@@ -1,0 +1,50 @@
+//! What a client hears of the changes of its session: what the server would have told it, not what the gateway has
+//! itself told. A client that has changed what is tracked hears everything.
+
+use wire::flags;
+use wire::packet::HEADER;
+use wire::reply::OkPacket;
+
+use super::Session;
+use super::state::Pins;
+
+/// `session_track_system_variables` by default (MariaDB 10.11.19), and the order in which they are told.
+const BY_DEFAULT: [&[u8]; 5] = [
+    b"autocommit",
+    b"character_set_client",
+    b"character_set_connection",
+    b"character_set_results",
+    b"time_zone",
+];
+
+impl Session {
+    /// The OK for the client; `None`: as it came.
+    pub(super) fn told_of(&self, ok: &OkPacket<'_>) -> Option<Vec<u8>> {
+        if ok.status & flags::STATE_CHANGED == 0 || self.hears_all() {
+            return None;
+        }
+        Some(if self.tracks {
+            ok.with_changes_of(&BY_DEFAULT)
+        } else {
+            ok.without_changes()
+        })
+    }
+
+    /// True when an EOF goes to the client as it is; else it goes without the flag that something changed.
+    pub(super) fn tells_eof(&mut self, bytes: &[u8], status: u16) -> bool {
+        if status & flags::STATE_CHANGED == 0 || self.hears_all() {
+            return true;
+        }
+        let mut eof = bytes.to_vec();
+        let plain = status & !flags::STATE_CHANGED;
+        if let Some(place) = eof.get_mut(HEADER + 3..HEADER + 5) {
+            place.copy_from_slice(&plain.to_le_bytes());
+        }
+        self.to_client.extend_from_slice(&eof);
+        false
+    }
+
+    fn hears_all(&self) -> bool {
+        self.tracks && self.state.pins.has(Pins::UNTRACKED)
+    }
+}
