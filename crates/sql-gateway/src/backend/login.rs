@@ -73,7 +73,7 @@ impl<'a> ServerLogin<'a> {
         }
         match payload.first() {
             Some(0) => Step::Done(payload.to_vec()),
-            Some(0xff) => Step::Refused(with_hint(payload)),
+            Some(0xff) => Step::Refused(payload.to_vec()),
             Some(0xfe) => self.switched(payload),
             Some(1) if self.may_ask => {
                 self.credential = Credential::PassedThrough;
@@ -169,13 +169,14 @@ impl<'a> ServerLogin<'a> {
     }
 }
 
-/// Refusals of `unix_socket` accounts (1698) say where such an account can log in.
-fn with_hint(payload: &[u8]) -> Vec<u8> {
+/// Refusals of `unix_socket` accounts (1698) say where such an account can log in. Not for names that nobody has: a
+/// server refuses those as if they were one of its accounts, any of them (10.11.19).
+pub(crate) fn with_hint(payload: &[u8]) -> Vec<u8> {
     match ErrPacket::parse(payload) {
         Some(err) if err.code == 1698 => {
             let mut message = err.message.to_vec();
             message.extend_from_slice(
-                b" (there is no such account, or it logs in by unix_socket, for which the server's own socket is needed)",
+                b" (it logs in by unix_socket, for which the server's own socket is needed)",
             );
             ErrPacket {
                 message: &message,

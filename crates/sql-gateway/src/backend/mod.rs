@@ -2,4 +2,4 @@
 
 mod login;
 
-pub(crate) use login::{ServerLogin, Step, ok_for_client};
+pub(crate) use login::{ServerLogin, Step, ok_for_client, with_hint};

@@ -13,7 +13,7 @@ use super::connect::{Account, Attempt, Backend, connect};
 use super::packets::Packets;
 use super::place::Search;
 use crate::account::explain;
-use crate::backend::ok_for_client;
+use crate::backend::{ok_for_client, with_hint};
 use crate::fault::Fault;
 use crate::frontend::{Arrival, Greeter, Who};
 use crate::gate::GateState;
@@ -245,6 +245,11 @@ async fn first_connection(
                 return Ok((backend, ok, credential));
             }
             Attempt::Refused(err) if !comes_back(&err) => {
+                let proofs = shared
+                    .accounts
+                    .proofs(&String::from_utf8_lossy(&who.login.user));
+                let by_socket = proofs.iter().any(|proof| proof.plugin == "unix_socket");
+                let err = if by_socket { with_hint(&err) } else { err };
                 packets.write(&err).await?;
                 return Err(Gone(Left::Refused));
             }

@@ -142,6 +142,7 @@ impl World {
             ("app", proof("mysql_native_password", Some(PW))),
             ("empty", proof("mysql_native_password", None)),
             ("sock", proof("unix_socket", None)),
+            ("root", proof("unix_socket", None)),
             ("ed", proof("ed25519", None)),
         ] {
             table.users.lock().unwrap().insert(user.to_owned(), proofs);
