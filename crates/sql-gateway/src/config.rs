@@ -40,6 +40,8 @@ pub struct Pool {
     pub enabled: bool,
     /// How long one may wait for its next client.
     pub idle_time: Duration,
+    /// After how long an idle client does without one until its next statement; 0: never.
+    pub idle_clients: Duration,
     /// How many may wait, for each account.
     pub idle_max: usize,
     /// Connections to servers for each account, in use and waiting; 0: no limit. Who comes when all are in use waits.
@@ -53,6 +55,7 @@ impl Default for Pool {
         Self {
             enabled: true,
             idle_time: Duration::from_mins(1),
+            idle_clients: Duration::ZERO,
             idle_max: 32,
             per_account: 0,
             queue_max: Duration::from_secs(5),

@@ -87,7 +87,11 @@ impl Crew {
         let mut ended = Some(ended);
         for (number, reactor) in self.reactors.into_iter().enumerate() {
             let follower = Arc::clone(shared);
-            reactor.inbox().visit(move || spawn(follow(follower)));
+            let waker = Arc::clone(shared);
+            reactor.inbox().visit(move || {
+                spawn(follow(follower));
+                spawn(driver::wake_idle(waker));
+            });
             // Why only the first: without it nobody is let in; without another one its clients are gone.
             let ended = ended.take();
             let thread = std::thread::Builder::new().name(format!("sql-{number}"));

@@ -49,6 +49,11 @@ pub(crate) enum Fault {
         "the primary changed since the last statement, and this one asks for its result; run both again"
     )]
     LooksBack,
+    /// The session gave its connection away while it was idle.
+    #[error(
+        "the connection was idle for so long that the database has another one for it now, and this statement asks for what was left on the former; run both again"
+    )]
+    Parted,
     /// Somebody ended the connection by KILL.
     #[error("Connection was killed")]
     Killed,
@@ -110,7 +115,7 @@ impl Fault {
             // Why: 1053/08S01 is what a server that goes away says; drivers and pools know it.
             Self::NoPrimary { .. } => (1053, *b"08S01"),
             // Why: as after a deadlock: the transaction is gone, the connection is good, a retry is right.
-            Self::TransactionLost | Self::LooksBack => (1213, *b"40001"),
+            Self::TransactionLost | Self::LooksBack | Self::Parted => (1213, *b"40001"),
             // Why: as an interrupted query: nothing was changed, the connection is good.
             Self::ReadBroken | Self::Interrupted => (1317, *b"70100"),
             // Why: what a server says to a connection it ends. Numbers of 2000 and more (2013) are a client's own:
@@ -142,6 +147,7 @@ impl Fault {
             | Self::TransactionLost
             | Self::StatementLost(_)
             | Self::LooksBack
+            | Self::Parted
             | Self::UnknownStatement(..)
             | Self::RefusedCommand(_)
             | Self::RefusedKill

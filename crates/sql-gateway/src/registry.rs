@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pending: AtomicU32,
     /// A KILL of the whole connection was sent for it and not refused.
     doomed: AtomicBool,
+    /// It has given its connection away, and needs none.
+    away: AtomicBool,
     waiting: AtomicBool,
     interrupted: AtomicBool,
     interrupt: Notify,
@@ -47,6 +49,20 @@ pub(crate) struct KillMark {
 impl Entry {
     pub(crate) fn set_server(&self, id: u32) {
         self.server.store(id, Ordering::SeqCst);
+        self.away.store(false, Ordering::SeqCst);
+    }
+
+    /// It has given its connection away, and needs none before its next statement.
+    pub(crate) fn set_away(&self) {
+        self.server.store(0, Ordering::SeqCst);
+        self.away.store(true, Ordering::SeqCst);
+    }
+
+    /// A KILL of one that has given its connection away: true when it is one. `whole`: it ends, as soon as it looks.
+    pub(crate) fn kill_away(&self, whole: bool) -> bool {
+        let is_away = self.away.load(Ordering::SeqCst);
+        self.doomed.fetch_or(is_away && whole, Ordering::SeqCst);
+        is_away
     }
 
     pub(crate) fn server(&self) -> Option<u32> {
@@ -177,6 +193,7 @@ impl Registry {
             kills: AtomicU32::new(0),
             pending: AtomicU32::new(0),
             doomed: AtomicBool::new(false),
+            away: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             interrupt: Notify::new(),

@@ -71,6 +71,9 @@ section! {
         pool: bool = true, Switch;
         /// How long such a connection waits for its next client.
         pool_idle_time: Span = Span::from_secs(60), Span;
+        /// After how long an idle client does without a connection to the database until its next statement, so that
+        /// many clients share few; 0s: never. What it changes for clients: docs/reference/gateway.md.
+        pool_idle_clients: Span = Span::from_secs(0), Span;
         /// How many of them wait, for each account.
         pool_idle_max: usize = 32, Number;
         /// Connections to the database for each account, in use and waiting. 0: no limit.

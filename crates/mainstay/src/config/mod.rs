@@ -202,6 +202,7 @@ impl Config {
             pool: sql_gateway::Pool {
                 enabled: typed.pool,
                 idle_time: typed.pool_idle_time.0,
+                idle_clients: typed.pool_idle_clients.0,
                 idle_max: typed.pool_idle_max,
                 per_account: typed.pool_per_account,
                 queue_max: typed.pool_queue_max.0,

@@ -178,6 +178,9 @@ async fn log_in(
     if backend.tracks {
         session.is_tracked();
     }
+    if !shared.config.pool.idle_clients.is_zero() {
+        session.may_part();
+    }
     session.mark_writes(shared.desk.mark());
     session.follow_history(backend.route.behind.clone());
     Ok(Arrived {

@@ -13,6 +13,7 @@ use super::link::{Around, Event, Link};
 use crate::fault::Fault;
 use crate::gate::GateState;
 use crate::listen::Newcomer;
+use crate::reactor::wake_all;
 use crate::registry::{Entry, Killing};
 use crate::secret::Credential;
 use crate::service::Shared;
@@ -94,6 +95,8 @@ impl Client {
             };
             match event {
                 Event::Gate => self.follow(),
+                Event::Idle => self.part(),
+                Event::Doomed => self.link.session.killed(),
                 Event::Wait => {
                     if !Box::pin(self.wait()).await {
                         return Left::Vanished;
@@ -128,13 +131,21 @@ impl Client {
             gate: &self.gate,
             state: &self.state,
         };
+        let idle = self.shared.config.pool.idle_clients;
         let link = &mut self.link;
         poll_fn(|cx| {
             // Who wakes this task for it: see `follow` in `service.rs`.
             if around.gate.has_changed().unwrap_or(false) {
                 return Poll::Ready(Event::Gate);
             }
-            link.poll(cx, &around)
+            // Who wakes this task for these: see `wake_idle` in `away.rs`, and `kill`.
+            if link.is_doomed(around.entry) {
+                return Poll::Ready(Event::Doomed);
+            }
+            match link.poll(cx, &around) {
+                Poll::Pending if link.is_idle_for(idle) => Poll::Ready(Event::Idle),
+                poll => poll,
+            }
         })
         .await
     }
@@ -192,6 +203,10 @@ impl Client {
             return self.link.session.resolved(None);
         };
         if target.is_user(&self.login.user) && target.interrupt() {
+            return self.link.session.killed_here();
+        }
+        if target.is_user(&self.login.user) && target.kill_away(!kill.query) {
+            self.shared.lanes[target.lane].visit(wake_all);
             return self.link.session.killed_here();
         }
         let Some(server) = target.server() else {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use wire::kill::Kill;
@@ -38,6 +38,10 @@ pub(super) enum Event {
     Kill(Kill),
     /// The answer to a KILL has come.
     KillAnswered,
+    /// Nothing has happened for so long that the connection to the server may be given away.
+    Idle,
+    /// Somebody killed it while it had no connection to a server.
+    Doomed,
     /// The client is gone, or everything is said.
     Gone,
 }
@@ -95,7 +99,7 @@ impl Link {
             open: false,
             mark: KillMark::default(),
             lane,
-            started: 0,
+            started: micros(),
             shared,
         }
     }
@@ -177,6 +181,27 @@ impl Link {
         self.to_server.clear();
         self.session.follow_history(backend.route.behind.clone());
         self.backend = Some(backend);
+    }
+
+    /// True when the session had nothing to do for this long (0: never), and could part with its connection.
+    pub(super) fn is_idle_for(&self, time: Duration) -> bool {
+        let idle = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        idle != 0
+            && self.backend.is_some()
+            && micros().saturating_sub(self.started) >= idle
+            && self.ahead.is_empty()
+            && self.to_client.is_empty()
+            && self.session.can_part()
+    }
+
+    /// It is looked at again when it has been idle for as long again.
+    pub(super) fn is_not_idle(&mut self) {
+        self.started = micros();
+    }
+
+    /// True when it was killed while it had no connection to a server.
+    pub(super) fn is_doomed(&self, entry: &Entry) -> bool {
+        self.backend.is_none() && self.session.phase() == Phase::Idle && entry.is_doomed()
     }
 
     /// True when every byte for the server has gone and nothing of it is here.

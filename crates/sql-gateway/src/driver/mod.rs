@@ -1,9 +1,10 @@
 //! The IO: sockets of one thread's loop around the pure rooms.
 //!
 //! `client.rs` one client's task · `arrive.rs` its login · `connect.rs` a connection to the primary, `bridge.rs`
-//! through the peers · `place.rs` one that waits or a new one, `spare.rs` those that wait · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
+//! through the peers · `place.rs` one that waits or a new one, `spare.rs` those that wait, `away.rs` clients without one · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
 
 mod arrive;
+mod away;
 mod bridge;
 mod client;
 mod connect;
@@ -17,5 +18,6 @@ mod spare;
 mod strong;
 mod wait;
 
+pub(crate) use away::wake_idle;
 pub(crate) use client::serve;
 pub(crate) use spare::sweep;

@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::arrive::{RETRY, attempt, settle};
 use super::client::Client;
-use super::connect::{Account, Attempt, is_passing, restore};
+use super::connect::{Account, Attempt, Backend, is_passing, restore};
 use super::place::Search;
 use super::scratch;
 use crate::fault::Fault;
@@ -146,18 +147,20 @@ impl Client {
             _ if doubts => {}
             Attempt::Connected(mut backend, ok, _) => {
                 let limit = self.shared.config.connect_timeout;
-                let script = self.link.session.script();
+                let is_away = self.link.session.is_away();
+                // Why not always: a round trip more for each statement of a client that is seldom there.
+                let script = if backend.tracks && self.link.session.is_bare() {
+                    Vec::new()
+                } else {
+                    self.link.session.script()
+                };
                 match timeout(limit, restore(&mut backend.stream, &script)).await {
                     Ok(Ok(Ok(()))) => {
                         let ok = wire::reply::OkPacket::parse(&ok);
                         self.link
                             .session
                             .moved(ok.map_or(wire::flags::AUTOCOMMIT, |ok| ok.status));
-                        self.link.attach(backend, &self.entry, Opened::Moved);
-                        self.shared
-                            .counters
-                            .moved
-                            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        self.is_back(backend, is_away);
                         return true;
                     }
                     Ok(Ok(Err(why))) => self.link.session.fail(&Fault::CannotRestore(why)),
@@ -174,6 +177,18 @@ impl Client {
             Attempt::Failed(why) => tracing::debug!(why, "move to the primary failed"),
         }
         false
+    }
+
+    /// The session stands on this connection. `was_away`: it had given its own away.
+    fn is_back(&mut self, backend: Backend, was_away: bool) {
+        let why = if was_away {
+            Opened::Pool
+        } else {
+            Opened::Moved
+        };
+        self.link.attach(backend, &self.entry, why);
+        let moved = &self.shared.counters.moved;
+        moved.fetch_add(u64::from(!was_away), Ordering::Relaxed);
     }
 
     /// A connection: one that waits, or a new one.

@@ -125,6 +125,9 @@ impl Session {
         let as_is = match kind {
             Kind::Ok(_) => self.meet_ok(bytes, killed)?,
             Kind::Eof(status) => {
+                let warnings = bytes.get(HEADER + 1..HEADER + 3);
+                let warnings = warnings.and_then(|count| count.first_chunk().copied());
+                self.note_warnings(warnings.map_or(0, u16::from_le_bytes));
                 self.meet_eof(status);
                 self.tells_eof(bytes, status)
             }
@@ -147,6 +150,9 @@ impl Session {
             return Err(Refusal::Tell(Fault::OutcomeUnknown));
         }
         self.signer.answered();
+        self.note_change();
+        self.note_warnings(ok.warnings);
+        self.note_id(ok.insert_id);
         if self.side == Side::Primary {
             self.take_status(ok.status);
             if ok.insert_id != 0 {
@@ -302,6 +308,7 @@ impl Session {
         self.remember_side();
         let failed = std::mem::take(&mut self.failed);
         self.last_failed = failed;
+        self.note_answered(failed);
         if !failed {
             self.after_success();
         }

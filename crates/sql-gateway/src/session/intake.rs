@@ -130,6 +130,8 @@ impl Session {
         }
         // Why not all: what may run anywhere has nothing of one connection in it.
         self.knows_id |= self.statement.verdict() != Verdict::Anywhere && may_show_id(text);
+        self.note_past();
+        let text = self.request.payload().get(1..).unwrap_or_default();
         if self.statement.kind == Kind::Kill {
             self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?);
         } else if let Some(signed) = self.signer.sign_statement(self.statement, text) {
@@ -201,6 +203,8 @@ impl Session {
         let here = self.statements.is_here(id);
         let prepared = self.statements.get(id)?;
         self.statement = prepared.statement;
+        self.note_past();
+        let prepared = self.statements.get(id)?;
         if self.statement.kind == Kind::Kill && self.command == code::STMT_EXECUTE {
             // Why only such: of `KILL ?` the server must make what it can.
             self.kill = prepared.text.as_deref().and_then(Kill::parse);

@@ -14,6 +14,9 @@ impl Session {
         if self.moved_since_answer && self.statement.marks.has(Marks::LOOKS_BACK) {
             return Err(Fault::LooksBack);
         }
+        if let Some(fault) = self.asks_too_late() {
+            return Err(fault);
+        }
         if self.statement.marks.has(Marks::LOOKS_BACK) && self.looks_at() == Side::Replica {
             // Why: run again, both run here.
             self.spreads = None;

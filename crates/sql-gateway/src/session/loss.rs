@@ -143,6 +143,7 @@ impl Session {
 
     /// The session stands on a fresh connection.
     pub(crate) fn moved(&mut self, status: u16) {
+        self.is_back();
         let kept = flags::NO_BACKSLASH_ESCAPES;
         self.status = (status & !kept) | (self.status & kept);
     }

@@ -5,7 +5,7 @@
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs` ·
-//! `farewell.rs` what is left when the client is gone · `toll.rs` what is counted.
+//! `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
 #[cfg_attr(
@@ -21,6 +21,7 @@ mod intake;
 mod launch;
 mod loss;
 mod parameter_types;
+mod parting;
 mod prepared;
 mod preparing;
 mod replay;
@@ -57,6 +58,7 @@ use wire::walk::Walker;
 
 use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
+use parting::Parting;
 use prepared::Statements;
 use replica::Replica;
 use request::Request;
@@ -175,6 +177,7 @@ pub(crate) struct Session {
     knows_id: bool,
     /// It had something that outlived a COM_RESET_CONNECTION.
     is_marked: bool,
+    parting: Parting,
 }
 
 impl Session {
@@ -223,6 +226,7 @@ impl Session {
             toll: Toll::default(),
             knows_id: false,
             is_marked: false,
+            parting: Parting::default(),
         };
         session.begin_tracking();
         session

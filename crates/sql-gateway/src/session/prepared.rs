@@ -141,6 +141,11 @@ impl Statements {
         self.known = None;
     }
 
+    /// True when there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_none()
+    }
+
     /// The connection is another one: nothing is prepared there.
     pub(crate) fn reconnected(&mut self) {
         self.connection = self.connection.wrapping_add(1);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 #![expect(clippy::print_stdout, reason = "figures, and what was skipped")]
 
+mod away;
 mod bulk;
 mod clients;
 mod doubt;
