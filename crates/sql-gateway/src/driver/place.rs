@@ -92,6 +92,7 @@ impl Search<'_> {
                 Some(ticket) => {
                     // It was called, and what it was called for is gone.
                     ticket.again();
+                    self.make_room(user);
                     self.turn(ticket, started).await?
                 }
             };

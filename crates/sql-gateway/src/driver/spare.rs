@@ -181,7 +181,8 @@ pub(crate) fn sweep(shared: &Shared) {
                 spare.backend.closes(Closed::Rerouted);
                 return false;
             }
-            is_known(shared, who)
+            // Why: who waits on another thread would wait in vain for what lies here.
+            is_known(shared, who) && !shared.quotas.has_waiters(who.user())
         })
     });
     drop(gone);
@@ -196,7 +197,11 @@ fn is_known(shared: &Shared, who: &Identity) -> bool {
 }
 
 /// Asks the server about a connection's account before its word is too old.
-async fn ask_again(shared: Arc<Shared>, identity: Identity, mut stale: Stale<Spare>) {
+async fn ask_again(
+    (shared, lane): (Arc<Shared>, usize),
+    identity: Identity,
+    mut stale: Stale<Spare>,
+) {
     let (spare, dress) = stale.parts();
     let entrance = Entrance {
         user: identity.user(),
@@ -210,7 +215,7 @@ async fn ask_again(shared: Arc<Shared>, identity: Identity, mut stale: Stale<Spa
     let told = timeout(limit, tell(&mut spare.backend.stream, cleaning, &out)).await;
     let is_current = shared.gate.is_current(&spare.backend.route);
     let gone = match told {
-        Ok(Progress::Done(ok)) if is_current => {
+        Ok(Progress::Done(ok)) if is_current && shared.quotas.offer(identity.user(), lane) => {
             spare.ok = ok;
             here(&shared, |here| {
                 here.shelf.park_again(identity, stale, proven)
@@ -231,7 +236,7 @@ async fn ask_again(shared: Arc<Shared>, identity: Identity, mut stale: Stale<Spa
 }
 
 /// Looks after what waits here, as long as something does.
-async fn tend(shared: Arc<Shared>) {
+async fn tend(shared: Arc<Shared>, lane: usize) {
     loop {
         sleep(ROUND).await;
         sweep(&shared);
@@ -241,7 +246,7 @@ async fn tend(shared: Arc<Shared>) {
             aging
         });
         for (identity, stale) in aging {
-            spawn(ask_again(Arc::clone(&shared), identity, stale));
+            spawn(ask_again((Arc::clone(&shared), lane), identity, stale));
         }
         let is_over = here(&shared, |here| {
             here.is_tended = here.busy > 0 || !here.shelf.is_empty();
@@ -310,14 +315,14 @@ impl Client {
                     credential,
                     _counted: Counted::new(&shared),
                 };
-                put(&shared, identity, (fit, dress), (spare, proven));
+                put((&shared, lane), identity, (fit, dress), (spare, proven));
             }
         });
     }
 }
 
 fn put(
-    shared: &Arc<Shared>,
+    (shared, lane): (&Arc<Shared>, usize),
     identity: Identity,
     wears: (Fit, Dress),
     (spare, proven): (Spare, Instant),
@@ -329,6 +334,6 @@ fn put(
     });
     drop(too_many);
     if untended {
-        spawn(tend(Arc::clone(shared)));
+        spawn(tend(Arc::clone(shared), lane));
     }
 }

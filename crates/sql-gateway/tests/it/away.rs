@@ -64,7 +64,7 @@ async fn clients_when_they_are_many_and_idle_share_few_connections_and_keep_thei
     assert!(world.handle.stats().backends <= 4);
     all_away(&world).await;
     let state = "SELECT CONCAT_WS('|', DATABASE(), @@max_statement_time, @@lock_wait_timeout, @@collation_connection, \
-                 @@sql_mode, @@autocommit, @a, LAST_INSERT_ID())";
+                 @@sql_mode, @@autocommit, @@last_insert_id)";
     let mut fresh = Raw::ready(([127, 0, 0, 1], server.port).into());
     let usual = fresh.value(state);
     let usual: Vec<&str> = usual.split('|').collect();
