@@ -143,16 +143,17 @@ async fn a_client_without_a_connection_when_it_looks_back_hears_why_and_when_kil
     // It has been seen to look back: from now on it keeps its connection.
     tokio::time::sleep(SOON * 10).await;
     assert_eq!(raw.value("SELECT FOUND_ROWS()"), "1");
+    drop(raw);
     let (mut idle, mut killer) = (Raw::ready(world.address), Raw::ready(world.address));
     assert_eq!(idle.value("SELECT 1"), "1");
     let id = idle.greeting.thread;
-    eventually("it parts", || world.handle.stats().spare > 0).await;
-    tokio::time::sleep(SOON * 10).await;
+    all_away(&world).await;
     assert_eq!(killer.query(&format!("KILL QUERY {id}"))[0][0], 0);
     assert_eq!(idle.value("SELECT 1"), "1");
-    tokio::time::sleep(SOON * 10).await;
+    all_away(&world).await;
     assert_eq!(killer.query(&format!("KILL {id}"))[0][0], 0);
     assert!(idle.is_closed());
+    eventually("it has left", || world.handle.stats().connections == 1).await;
     assert_eq!(killer.error(&format!("KILL {id}")).0, 1094);
 }
 
