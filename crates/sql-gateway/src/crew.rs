@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use crate::doors::Entrance;
 use crate::driver;
 use crate::error::GatewayError;
 use crate::fault::Fault;
@@ -71,13 +72,8 @@ impl Crew {
         Ok((Self { reactors }, lanes))
     }
 
-    /// Starts all threads; clients are accepted until `shutdown` becomes true or its sender is gone.
-    pub(crate) fn start(
-        self,
-        shared: &Arc<Shared>,
-        listeners: Vec<Listener>,
-        shutdown: &watch::Receiver<bool>,
-    ) -> std::io::Result<AtWork> {
+    /// Starts all threads; clients are accepted until the doors close.
+    pub(crate) fn start(self, shared: &Arc<Shared>) -> std::io::Result<AtWork> {
         let (ended, any_ended) = oneshot::channel::<()>();
         let mut at_work = AtWork {
             shared: Arc::clone(shared),
@@ -102,12 +98,17 @@ impl Crew {
                 }
             })?);
         }
-        for listener in listeners {
-            let (shared, shutdown) = (Arc::clone(shared), shutdown.clone());
-            let first = Arc::clone(&shared.lanes[0].inbox);
-            first.visit(move || spawn(accept(shared, listener, shutdown)));
-        }
+        admit(shared, shared.doors.open());
         Ok(at_work)
+    }
+}
+
+/// Lets clients in at these doors.
+pub(crate) fn admit(shared: &Arc<Shared>, entrances: Vec<Entrance>) {
+    for (listener, closed) in entrances {
+        let shared = Arc::clone(shared);
+        let first = Arc::clone(&shared.lanes[0].inbox);
+        first.visit(move || spawn(accept(shared, listener, closed)));
     }
 }
 
@@ -154,7 +155,7 @@ async fn follow(shared: Arc<Shared>) {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
+async fn accept(shared: Arc<Shared>, listener: Listener, mut closed: watch::Receiver<bool>) {
     let acceptor = match Acceptor::new(listener) {
         Ok(acceptor) => acceptor,
         Err(error) => return tracing::error!(%error, "cannot accept clients"),
@@ -172,14 +173,14 @@ async fn accept(shared: Arc<Shared>, listener: Listener, mut shutdown: watch::Re
     };
     tokio::select! {
         () = accepting => {}
-        _ = shutdown.wait_for(|stop| *stop) => {}
+        _ = closed.wait_for(|closed| *closed) => {}
     }
 }
 
 fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
     let counters = &shared.counters;
     counters.connections_total.fetch_add(1, Ordering::Relaxed);
-    if counters.connections.load(Ordering::Relaxed) >= shared.config.max_connections {
+    if counters.connections.load(Ordering::Relaxed) >= shared.limits.max_connections() {
         counters.errors.fetch_add(1, Ordering::Relaxed);
         let tally = &shared.lanes[0].tally;
         tally.turned_away(newcomer.via(), Left::TooMany);

@@ -3,13 +3,14 @@
 //! milliseconds, gets in.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 /// The doorstep of one gateway.
 pub(crate) struct Doorstep {
-    limit: usize,
+    limit: AtomicUsize,
     standing: Mutex<Standing>,
 }
 
@@ -30,16 +31,21 @@ pub(crate) struct Step {
 impl Doorstep {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
-            limit: limit.max(1),
+            limit: AtomicUsize::new(limit.max(1)),
             standing: Mutex::default(),
         })
+    }
+
+    /// So many from now on; those beyond it stay until their time is up.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit.max(1), Ordering::Relaxed);
     }
 
     /// Takes a place, sending another away if there are too many.
     pub(crate) fn enter(self: &Arc<Self>) -> Step {
         let (end, sent_away) = oneshot::channel();
         let mut standing = self.standing();
-        if standing.clients.len() >= self.limit
+        if standing.clients.len() >= self.limit.load(Ordering::Relaxed)
             && let Some((_, oldest)) = standing.clients.pop_first()
         {
             let _ = oldest.send(());

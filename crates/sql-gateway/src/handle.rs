@@ -1,10 +1,15 @@
 //! How others ask a running gateway for things: hold, release, figures.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Config;
+use crate::crew;
+use crate::error::GatewayError;
 use crate::metrics::Stats;
-use crate::service::Shared;
+use crate::service::{Shared, unidentified_max};
 use crate::tally::Figures;
 
 /// Answer to [`Handle::hold`].
@@ -37,6 +42,34 @@ impl Handle {
     /// What every account has done, and why connections were opened and closed.
     pub fn figures(&self) -> Figures {
         self.shared.figures()
+    }
+
+    /// Follows another configuration without refusing anybody: addresses and sockets, `hold_max`, `max_connections`
+    /// and `unidentified_max`; what else it says is not looked at. Connections that are there stay, also those of an
+    /// address that is given up.
+    ///
+    /// # Errors
+    /// An address or socket cannot be opened: then everything is as before.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), GatewayError> {
+        let entrances = self.shared.doors.change(config)?;
+        self.shared.limits.set(config);
+        self.shared.doorstep.set_limit(unidentified_max(config));
+        crew::admit(&self.shared, entrances);
+        Ok(())
+    }
+
+    /// Copies of the listening sockets, for [`crate::Inherited`] in another process.
+    ///
+    /// # Errors
+    /// There are no file descriptors left.
+    pub fn lend(&self) -> io::Result<Vec<OwnedFd>> {
+        self.shared.doors.lend()
+    }
+
+    /// Another process accepts at the listening sockets now: this gateway does so no more, and leaves their paths.
+    /// Its connections go on.
+    pub fn hand_over(&self) {
+        self.shared.doors.hand_over();
     }
 
     /// Figures for status.

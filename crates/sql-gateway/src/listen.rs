@@ -1,13 +1,14 @@
-//! The addresses and sockets on which clients arrive.
+//! The addresses and sockets on which clients arrive. Which of them are open now: `doors.rs`.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use socket2::SockRef;
 
-use crate::config::Config;
 use crate::error::GatewayError;
 use crate::reactor::Socket;
 use crate::tally::Via;
@@ -115,58 +116,54 @@ impl mio::event::Source for Listener {
     }
 }
 
-/// Everything the gateway listens on. The paths of unix sockets are removed when it is dropped.
-pub(crate) struct Listeners {
-    listeners: Vec<Listener>,
-    paths: Vec<PathBuf>,
+/// Listening sockets that another process gave to this one.
+#[derive(Debug, Default)]
+pub struct Inherited(Vec<OwnedFd>);
+
+impl From<Vec<OwnedFd>> for Inherited {
+    fn from(sockets: Vec<OwnedFd>) -> Self {
+        Self(sockets)
+    }
 }
 
-impl Listeners {
-    pub(crate) fn bind(config: &Config) -> Result<Self, GatewayError> {
-        if config.listen.is_empty() && config.sockets.is_empty() {
-            return Err(GatewayError::NothingToListenOn);
+impl Inherited {
+    /// Takes the listener at this address; for port 0 the first at its IP address.
+    pub(crate) fn tcp(&mut self, address: SocketAddr) -> Option<TcpListener> {
+        let socket = self.take(|socket| {
+            let bound = socket.local_addr().ok().and_then(|bound| bound.as_socket());
+            bound.is_some_and(|bound| {
+                bound == address || (address.port() == 0 && bound.ip() == address.ip())
+            })
+        })?;
+        socket.set_nonblocking(true).ok()?;
+        Some(TcpListener::from_std(socket.into()))
+    }
+
+    /// Takes the listener of this path, if the path still leads somewhere.
+    pub(crate) fn unix(&mut self, path: &Path) -> Option<UnixListener> {
+        let found = std::fs::symlink_metadata(path).ok()?;
+        if !found.file_type().is_socket() {
+            return None;
         }
-        let mut all = Self {
-            listeners: Vec::new(),
-            paths: Vec::new(),
+        let socket = self.take(|socket| {
+            let bound = socket.local_addr().ok();
+            bound.is_some_and(|bound| bound.as_pathname() == Some(path))
+        })?;
+        socket.set_nonblocking(true).ok()?;
+        Some(UnixListener::from_std(socket.into()))
+    }
+
+    fn take(&mut self, is_wanted: impl Fn(&SockRef<'_>) -> bool) -> Option<socket2::Socket> {
+        let is_wanted = |socket: &OwnedFd| {
+            let socket = SockRef::from(socket);
+            socket.is_listener().unwrap_or(false) && is_wanted(&socket)
         };
-        for address in &config.listen {
-            let listener = bind_tcp(*address).map_err(|source| GatewayError::Listen {
-                address: *address,
-                source,
-            })?;
-            all.listeners.push(Listener::Tcp(listener));
-        }
-        for path in &config.sockets {
-            all.listeners.push(Listener::Unix(bind_unix(path)?));
-            all.paths.push(path.clone());
-        }
-        Ok(all)
-    }
-
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let tcp = self.listeners.iter().filter_map(|listener| match listener {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
-            Listener::Unix(_) => None,
-        });
-        tcp.collect()
-    }
-
-    /// The sockets themselves, for the thread that accepts.
-    pub(crate) fn take(&mut self) -> Vec<Listener> {
-        std::mem::take(&mut self.listeners)
+        let at = self.0.iter().position(is_wanted)?;
+        Some(self.0.swap_remove(at).into())
     }
 }
 
-impl Drop for Listeners {
-    fn drop(&mut self) {
-        for path in &self.paths {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM,
@@ -180,7 +177,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// A path is taken over only if nobody answers on it.
-fn bind_unix(path: &Path) -> Result<UnixListener, GatewayError> {
+pub(crate) fn bind_unix(path: &Path) -> Result<UnixListener, GatewayError> {
     let failed = |source| GatewayError::ListenSocket {
         path: path.to_owned(),
         source,

@@ -173,10 +173,20 @@ impl Drop for Killing {
 }
 
 /// All sessions of a gateway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     next: AtomicU32,
     sessions: Mutex<HashMap<u32, Arc<Entry>>>,
+}
+
+impl Default for Registry {
+    /// Ids begin anywhere: those of an old process, whose connections go on beside this one's, are others.
+    fn default() -> Self {
+        Self {
+            next: AtomicU32::new(getrandom::u32().unwrap_or(0)),
+            sessions: Mutex::default(),
+        }
+    }
 }
 
 impl Registry {

@@ -9,11 +9,13 @@ use tokio::sync::watch;
 use crate::account::Accounts;
 use crate::config::Config;
 use crate::crew::{Crew, Lane};
+use crate::doors::Doors;
 use crate::doorstep::Doorstep;
 use crate::error::GatewayError;
 use crate::gate::Gate;
 use crate::handle::Handle;
-use crate::listen::Listeners;
+use crate::limits::Limits;
+use crate::listen::Inherited;
 use crate::metrics::{Counters, Stats};
 use crate::outcomes::{Desk, Outcomes};
 use crate::pool::Quotas;
@@ -28,6 +30,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(crate) struct Shared {
     pub(crate) desk: Desk,
     pub(crate) config: Config,
+    /// What of the configuration can be changed.
+    pub(crate) limits: Limits,
+    pub(crate) doors: Doors,
     pub(crate) gate: Gate,
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -88,7 +93,6 @@ impl Shared {
 /// A gateway, bound and not yet serving.
 pub struct Gateway {
     shared: Arc<Shared>,
-    listeners: Listeners,
     crew: Crew,
     route: watch::Receiver<Route>,
 }
@@ -102,22 +106,34 @@ impl Gateway {
         dial: Arc<dyn Dial>,
         accounts: Arc<dyn Accounts>,
     ) -> Result<Self, GatewayError> {
-        let listeners = Listeners::bind(&config)?;
+        Self::inheriting(Inherited::default(), config, route, dial, accounts)
+    }
+
+    /// The same with listening sockets that another process gave: those of the configuration's addresses and sockets
+    /// among them are used as they are, with the clients that stand before them; the rest is closed.
+    pub fn inheriting(
+        inherited: Inherited,
+        config: Config,
+        route: watch::Receiver<Route>,
+        dial: Arc<dyn Dial>,
+        accounts: Arc<dyn Accounts>,
+    ) -> Result<Self, GatewayError> {
+        let doors = Doors::bind(&config, inherited)?;
         let (crew, lanes) = Crew::new(config.threads)?;
         let version = RwLock::new(config.server_version.as_str().into());
-        // Why half: those who are known must find places, however many are not.
-        let unidentified_max = config.unidentified_max.min(config.max_connections / 2);
         let quotas = Quotas::new(config.pool.per_account);
         let shared = Shared {
             desk: Desk::default(),
-            config,
+            limits: Limits::new(&config),
+            doors,
             gate: Gate::new(lanes.len()),
             dial,
             accounts,
             counters: Counters::default(),
             registry: Registry::default(),
             names: Names::default(),
-            doorstep: Doorstep::new(unidentified_max),
+            doorstep: Doorstep::new(unidentified_max(&config)),
+            config,
             lanes,
             quotas,
             runtime: runtime::Handle::current(),
@@ -125,7 +141,6 @@ impl Gateway {
         };
         Ok(Self {
             shared: Arc::new(shared),
-            listeners,
             crew,
             route,
         })
@@ -148,7 +163,7 @@ impl Gateway {
 
     /// The TCP addresses it listens on (with the ports the kernel chose for port 0).
     pub fn local_addresses(&self) -> Vec<std::net::SocketAddr> {
-        self.listeners.addresses()
+        self.shared.doors.addresses()
     }
 
     /// Serves until `shutdown` becomes true (or its sender is gone), then lets open transactions end for a
@@ -156,12 +171,12 @@ impl Gateway {
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let Self {
             shared,
-            mut listeners,
             crew,
             mut route,
         } = self;
+        let _closing = Closing(Arc::clone(&shared));
         announce(&shared, &route.borrow_and_update().clone());
-        let mut crew = match crew.start(&shared, listeners.take(), &shutdown) {
+        let mut crew = match crew.start(&shared) {
             Ok(crew) => crew,
             Err(error) => return tracing::error!(%error, "cannot start the gateway's threads"),
         };
@@ -177,13 +192,27 @@ impl Gateway {
                 () = crew.broken() => break,
             }
         }
-        drop(listeners);
+        shared.doors.close();
         let left = shared.gate.hold(FAREWELL).await;
         if left > 0 {
             tracing::info!(left, "closing connections with open transactions");
         }
         crew.end().await;
     }
+}
+
+/// The doors close however the gateway ends.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.doors.close();
+    }
+}
+
+/// Why half: those who are known must find places, however many are not.
+pub(crate) fn unidentified_max(config: &Config) -> usize {
+    config.unidentified_max.min(config.max_connections / 2)
 }
 
 fn announce(shared: &Shared, route: &Route) {

@@ -206,7 +206,7 @@ async fn first_connection(
     let started = Instant::now();
     let mut held = None;
     loop {
-        let deadline = started + shared.config.hold_max;
+        let deadline = started + shared.limits.hold_max();
         let open = open_route((shared, entry), gate, deadline, &mut held).await;
         // Why: clients take one question per login; after it there is no second attempt that could ask.
         let Some(route) = open.filter(|_| packets.sequence == asked_from) else {

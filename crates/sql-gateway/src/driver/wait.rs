@@ -38,7 +38,7 @@ impl Client {
     pub(super) async fn wait(&mut self) -> bool {
         let shared = Arc::clone(&self.shared);
         let since = *self.link.waiting_since.get_or_insert_with(Instant::now);
-        let deadline = since + shared.config.hold_max;
+        let deadline = since + shared.limits.hold_max();
         let waiting = self.entry.wait();
         let mut held = None;
         let mut again = false;
