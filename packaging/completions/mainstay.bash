@@ -43,6 +43,9 @@ _mainstay() {
             mainstay,pause)
                 cmd="mainstay__subcmd__pause"
                 ;;
+            mainstay,reload)
+                cmd="mainstay__subcmd__reload"
+                ;;
             mainstay,resume)
                 cmd="mainstay__subcmd__resume"
                 ;;
@@ -57,6 +60,9 @@ _mainstay() {
                 ;;
             mainstay,token)
                 cmd="mainstay__subcmd__token"
+                ;;
+            mainstay,upgrade)
+                cmd="mainstay__subcmd__upgrade"
                 ;;
             mainstay,why)
                 cmd="mainstay__subcmd__why"
@@ -88,6 +94,9 @@ _mainstay() {
             mainstay__subcmd__help,pause)
                 cmd="mainstay__subcmd__help__subcmd__pause"
                 ;;
+            mainstay__subcmd__help,reload)
+                cmd="mainstay__subcmd__help__subcmd__reload"
+                ;;
             mainstay__subcmd__help,resume)
                 cmd="mainstay__subcmd__help__subcmd__resume"
                 ;;
@@ -103,6 +112,9 @@ _mainstay() {
             mainstay__subcmd__help,token)
                 cmd="mainstay__subcmd__help__subcmd__token"
                 ;;
+            mainstay__subcmd__help,upgrade)
+                cmd="mainstay__subcmd__help__subcmd__upgrade"
+                ;;
             mainstay__subcmd__help,why)
                 cmd="mainstay__subcmd__help__subcmd__why"
                 ;;
@@ -113,7 +125,7 @@ _mainstay() {
 
     case "${cmd}" in
         mainstay)
-            opts="-v -h -V --config --json --verbose --color --help --version demo init token join run status why explain switchover failover pause resume completions docs help"
+            opts="-v -h -V --config --json --verbose --color --help --version demo init token join run status why explain switchover failover pause resume reload upgrade completions docs help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -273,7 +285,7 @@ _mainstay() {
             return 0
             ;;
         mainstay__subcmd__help)
-            opts="demo init token join run status why explain switchover failover pause resume completions docs help"
+            opts="demo init token join run status why explain switchover failover pause resume reload upgrade completions docs help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -412,6 +424,20 @@ _mainstay() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mainstay__subcmd__help__subcmd__reload)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mainstay__subcmd__help__subcmd__resume)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -469,6 +495,20 @@ _mainstay() {
             return 0
             ;;
         mainstay__subcmd__help__subcmd__token)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mainstay__subcmd__help__subcmd__upgrade)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -626,6 +666,28 @@ _mainstay() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mainstay__subcmd__reload)
+            opts="-v -h -V --config --json --verbose --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mainstay__subcmd__resume)
             opts="-v -h -V --config --json --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -649,12 +711,16 @@ _mainstay() {
             return 0
             ;;
         mainstay__subcmd__run)
-            opts="-v -h -V --config --json --verbose --color --help --version"
+            opts="-v -h -V --take-over --config --json --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --take-over)
+                    COMPREPLY=($(compgen -W "launch now" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -726,6 +792,32 @@ _mainstay() {
             fi
             case "${prev}" in
                 --valid-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mainstay__subcmd__upgrade)
+            opts="-v -h -V --program --config --json --verbose --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --program)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -10,10 +10,12 @@ mod failover;
 mod init;
 mod join;
 mod pause;
+mod reload;
 mod run;
 mod status;
 mod switchover;
 mod token;
+mod upgrade;
 mod why;
 
 pub(crate) use completions::write as write_completions;
@@ -93,6 +95,8 @@ enum Verb {
     Failover(failover::Failover),
     Pause(pause::Pause),
     Resume(pause::Resume),
+    Reload(reload::Reload),
+    Upgrade(upgrade::Upgrade),
     Completions(completions::Completions),
     #[command(hide = true)]
     Docs(docs::Docs),
@@ -147,6 +151,8 @@ impl Cli {
             Verb::Failover(verb) => verb.run(&context),
             Verb::Pause(verb) => verb.run(&context),
             Verb::Resume(verb) => verb.run(&context),
+            Verb::Reload(verb) => verb.run(&context),
+            Verb::Upgrade(verb) => verb.run(&context),
             Verb::Completions(verb) => verb.run(&context),
             Verb::Docs(verb) => verb.run(&context),
         }
@@ -197,6 +203,8 @@ mod tests {
                 "failover",
                 "pause",
                 "resume",
+                "reload",
+                "upgrade",
                 "completions",
                 "docs"
             ]

@@ -6,5 +6,7 @@ mod message;
 mod server;
 
 pub(crate) use client::{ask, watch_interval};
-pub(crate) use message::{Changed, Expected, Explained, Issued, Question, Reply, Request};
+pub(crate) use message::{
+    Changed, Expected, Explained, Followed, Following, Issued, Process, Question, Reply, Request,
+};
 pub(crate) use server::{Server, Service};

@@ -69,6 +69,10 @@ const BANS: &[Ban] = &[
             ("crates/mariadb/", "starts the server and its tools"),
             ("crates/trial/", "starts clusters and breaks them"),
             (
+                "crates/mainstay/src/agent/handover/",
+                "starts the process that takes over from this one",
+            ),
+            (
                 "crates/e2e/src/bench/gateway/",
                 "starts other proxies and the tools that measure them",
             ),

@@ -1,27 +1,57 @@
 //! What the verbs ask over the control socket.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cluster::NodeName;
 use peer::Kind;
 use sql_gateway::Where;
+use tokio::sync::{mpsc, oneshot};
 use wire::catalog::Catalog;
 
+use super::guide::Guide;
 use super::node::Node;
+use super::orders::Order;
 use crate::config::Span;
-use crate::control::{Changed, Expected, Explained, Issued, Question, Reply, Request, Service};
+use crate::control::{
+    Changed, Expected, Explained, Followed, Following, Issued, Process, Question, Reply, Request,
+    Service,
+};
 use crate::output::{Exit, Failure, Result};
 use crate::status::Status;
+
+/// A question of an old process is answered at the latest after this, when nothing has changed.
+const FOLLOW_PACE: Duration = Duration::from_millis(50);
 
 /// Answers the verbs of this server.
 pub(super) struct Answerer {
     node: Arc<Node>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Answerer {
-    pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node }
+    pub(super) fn new(node: Arc<Node>, orders: mpsc::Sender<Order>) -> Self {
+        Self { node, orders }
+    }
+
+    /// Leaves an order with the agent and waits until it has been carried out.
+    async fn order<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T>>) -> Order) -> Result<T> {
+        let ends = || Failure::new("the agent is about to end");
+        let (done, ending) = oneshot::channel();
+        self.orders.send(make(done)).await.map_err(|_| ends())?;
+        ending.await.map_err(|_| ends())?
+    }
+
+    async fn follow(&self, following: Following) -> Followed {
+        let seen = following.seen;
+        self.node.followers.note(following);
+        let mut guides = self.node.guide.subscribe();
+        let changed = guides.wait_for(|guide| mark(guide) != seen);
+        let _ = tokio::time::timeout(FOLLOW_PACE, changed).await;
+        let guide = self.node.guide.borrow().clone();
+        followed(guide, Instant::now())
     }
 
     fn keeper(&self) -> Result<keeper::Handle> {
@@ -145,6 +175,15 @@ impl Service for Answerer {
                 accept_loss,
                 expected,
             } => reply(self.failover(to, accept_loss, &expected).await),
+            Request::Reload => reply(self.order(Order::Reload).await),
+            Request::Upgrade { program } => {
+                reply(self.order(|done| Order::Upgrade(program, done)).await)
+            }
+            Request::Agent => Reply::done(&Process {
+                pid: std::process::id(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            }),
+            Request::Follow(following) => Reply::done(&self.follow(following).await),
             Request::Pause { paused } => reply(self.pause(paused).await),
         }
     }
@@ -152,6 +191,40 @@ impl Service for Answerer {
 
 fn reply<T: serde::Serialize>(result: Result<T>) -> Reply {
     result.map_or_else(Reply::Failed, |value| Reply::done(&value))
+}
+
+fn followed(guide: Guide, now: Instant) -> Followed {
+    let fresh = guide
+        .fresh_until
+        .map(|until| until.saturating_duration_since(now).as_millis());
+    Followed {
+        mark: mark(&guide),
+        epoch: guide.epoch,
+        primary: guide.primary,
+        hold: guide.hold,
+        fresh_ms: fresh.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+        began: guide.began,
+        asked: guide.asked,
+        silent: guide.silent,
+        ends: guide.ends,
+    }
+}
+
+/// Tells guides apart that say something else, but for the time; never 0.
+fn mark(guide: &Guide) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let Guide {
+        epoch,
+        primary,
+        hold,
+        began,
+        asked,
+        silent,
+        ends,
+        ..
+    } = guide;
+    (epoch, primary, hold, began, asked, silent, ends).hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 fn changed(done: &keeper::Changed) -> Changed {

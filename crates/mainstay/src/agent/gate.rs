@@ -1,12 +1,12 @@
 //! Planned switchovers: when the primary asks gateways to hold, this one does, and tells how many
-//! transactions are still open, until the hold is taken back or a new epoch has begun.
+//! transactions are still open, until the hold is taken back or a new epoch has begun. Old processes, whose
+//! connections go on after an upgrade, do the same, and their transactions are told of together.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Epoch, Gate};
-use keeper::Picture;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -47,7 +47,7 @@ fn tell(node: &Node, gate: Gate) {
 
 /// The epoch in which the primary asks for a hold; until then it is told whether there is a gateway.
 async fn wait_for_hold(node: &Node) -> Epoch {
-    let mut pictures = node.picture.subscribe();
+    let mut guides = node.guide.subscribe();
     loop {
         let present = node.gateway.get().is_some();
         tell(
@@ -57,14 +57,11 @@ async fn wait_for_hold(node: &Node) -> Epoch {
                 ..Gate::default()
             },
         );
-        let asked = pictures
-            .borrow_and_update()
-            .as_ref()
-            .and_then(|picture| asked(picture));
+        let asked = guides.borrow_and_update().asked;
         if let Some(epoch) = asked.filter(|_| present) {
             return epoch;
         }
-        if pictures.changed().await.is_err() {
+        if guides.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -72,12 +69,8 @@ async fn wait_for_hold(node: &Node) -> Epoch {
 
 /// Holds in this epoch for as long as the primary asks for it.
 async fn hold(node: &Node, gateway: &sql_gateway::Handle, epoch: Epoch) {
-    let mut pictures = node.picture.subscribe();
-    let mut is_over = pin!(pictures.wait_for(|picture| {
-        picture
-            .as_ref()
-            .is_none_or(|picture| asked(picture) != Some(epoch))
-    }));
+    let mut guides = node.guide.subscribe();
+    let mut is_over = pin!(guides.wait_for(|guide| guide.asked != Some(epoch)));
     let limit = node.config.file.timing.drain.0;
     let mut draining = pin!(gateway.hold(limit));
     let mut is_drained = false;
@@ -92,24 +85,11 @@ async fn hold(node: &Node, gateway: &sql_gateway::Handle, epoch: Epoch) {
             () = sleep(PACE) => {}
         }
         let open = u32::try_from(gateway.stats().open_transactions).unwrap_or(u32::MAX);
-        tell(
-            node,
-            Gate {
-                present: true,
-                holding: Some(epoch),
-                open,
-            },
-        );
+        let own = Gate {
+            present: true,
+            holding: Some(epoch),
+            open,
+        };
+        tell(node, node.followers.with(own));
     }
-}
-
-/// The present epoch, if its primary asks gateways to hold in it.
-fn asked(picture: &Picture) -> Option<Epoch> {
-    let view = &picture.view;
-    let document = view.document.as_ref()?;
-    let is_own = document.primary == view.me && view.memory.handover.is_some();
-    let told = view
-        .fresh(&document.primary)
-        .and_then(|report| report.holding);
-    (is_own || told == Some(document.epoch)).then_some(document.epoch)
 }

@@ -1,7 +1,8 @@
 //! One agent per DATA_DIR: a lock that the kernel gives back however the agent ends.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -9,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::output::{Failure, Result};
 
 /// The lock, held as long as this lives.
-pub(super) struct Lock(#[expect(dead_code, reason = "it is held, not read")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// Says when another agent has it now; makes nothing.
@@ -42,6 +43,32 @@ impl Lock {
         lock(&file, &path)?;
         Ok(Self(file))
     }
+
+    /// The same lock from the process that has it: it is given back when both have let go of it.
+    pub(super) fn inherit(file: OwnedFd, data_dir: &Path) -> Result<Self> {
+        let path = data_dir.join("agent.lock");
+        let file = File::from(file);
+        let failed = || Failure::on_disk(format!("look at `{}`", path.display()));
+        let here = std::fs::metadata(&path).map_err(failed())?;
+        let given = file.metadata().map_err(failed())?;
+        if (here.dev(), here.ino()) != (given.dev(), given.ino()) {
+            return Err(Failure::refused(
+                "`node.data_dir` is another one than the running agent's",
+            )
+            .hint("put it back, or end the agent and start it again"));
+        }
+        lock(&file, &path)?;
+        Ok(Self(file))
+    }
+
+    /// The same lock, for another process.
+    pub(super) fn lend(&self) -> Result<OwnedFd> {
+        let copy = self
+            .0
+            .try_clone()
+            .map_err(Failure::doing("lend the lock"))?;
+        Ok(copy.into())
+    }
 }
 
 fn lock(file: &File, path: &Path) -> Result {
@@ -63,7 +90,14 @@ mod tests {
         let first = Lock::take(dir.path()).unwrap();
         assert_eq!(Lock::look(dir.path()).unwrap_err().exit.code(), 5);
         assert_eq!(Lock::take(dir.path()).err().unwrap().exit.code(), 5);
+        let other = tempfile::tempdir().unwrap();
+        drop(Lock::take(other.path()).unwrap());
+        let refused = Lock::inherit(first.lend().unwrap(), other.path());
+        assert_eq!(refused.err().unwrap().exit.code(), 5);
+        let second = Lock::inherit(first.lend().unwrap(), dir.path()).unwrap();
         drop(first);
+        assert_eq!(Lock::take(dir.path()).err().unwrap().exit.code(), 5);
+        drop(second);
         Lock::take(dir.path()).unwrap();
     }
 }

@@ -1,16 +1,20 @@
 //! What this node consists of: opened once at the start, shared by every service.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cluster::{Gate, NodeName};
 use keeper::Picture;
 use ledger::Raft;
 use peer::tunnel::{Admissions, Upstream};
 use peer::{Authority, Endpoint, Identity, JoinDesk, TokenStore};
+use sql_gateway::Inherited;
 use tokio::sync::watch;
 
 use super::directory::Directory;
+use super::guide::Guide;
+use super::handover::Followers;
 use super::outcomes::Outcomes;
 use super::papers::{Papers, ledger_identity};
 use super::refusal;
@@ -43,6 +47,18 @@ pub(super) struct Node {
     pub(super) gate: watch::Sender<Gate>,
     /// What the keeper believes; none before its first word. It outlives keepers.
     pub(super) picture: watch::Sender<Option<Arc<Picture>>>,
+    /// What the gateway goes by.
+    pub(super) guide: watch::Sender<Guide>,
+    /// The configuration as far as it is followed; what was not reloaded is as in `config`.
+    pub(super) settings: watch::Sender<Arc<Config>>,
+    /// Listening sockets from the process before this one, until a gateway takes them.
+    pub(super) inherited: Mutex<Inherited>,
+    /// Old processes whose connections go on.
+    pub(super) followers: Followers,
+    /// Connections of other nodes' gateways to this node's server.
+    pub(super) carried: Arc<AtomicUsize>,
+    /// Another process is the agent now; this one's connections go on.
+    pub(super) is_old: AtomicBool,
 }
 
 /// The authority, and the tokens this node has issued.
@@ -78,7 +94,7 @@ pub(super) fn local(port: u16) -> SocketAddr {
 
 impl Node {
     /// Opens everything that the configuration and the papers name; starts nothing but the ledger.
-    pub(super) async fn open(config: Config, papers: Papers) -> Result<Self> {
+    pub(super) async fn open(config: Config, papers: Papers, inherited: Inherited) -> Result<Self> {
         let data_dir = config.data_dir().to_owned();
         let me = ledger_identity(&papers.identity, &papers.record);
         let Papers {
@@ -108,6 +124,7 @@ impl Node {
             is_data.then(|| Arc::new(Upstream::new((*endpoint).clone(), local(typed.tunnel_port))));
         let admissions = Arc::new(Admissions::new(local(typed.extra_port)));
         Ok(Self {
+            settings: watch::Sender::new(Arc::new(config.clone())),
             config,
             secrets,
             identity,
@@ -123,6 +140,11 @@ impl Node {
             outcomes: Outcomes::default(),
             gate: watch::Sender::new(Gate::default()),
             picture: watch::Sender::new(None),
+            guide: watch::Sender::new(Guide::default()),
+            inherited: Mutex::new(inherited),
+            followers: Followers::default(),
+            carried: Arc::default(),
+            is_old: AtomicBool::new(false),
         })
     }
 
@@ -137,6 +159,20 @@ impl Node {
         route.is_some_and(|(now, primary, _)| {
             now == epoch && primary.as_ref() == Some(&self.config.name)
         })
+    }
+
+    /// Another process is the agent of this node now.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old.load(Ordering::SeqCst)
+    }
+
+    /// The listening sockets that the process before this one gave, once.
+    pub(super) fn take_inherited(&self) -> Inherited {
+        let mut inherited = self
+            .inherited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *inherited)
     }
 
     /// Where a node's agent listens.

@@ -18,6 +18,11 @@ pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
+/// Another process is the agent now.
+pub(super) fn replaced_by(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
+}
+
 /// The agent is ending.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);

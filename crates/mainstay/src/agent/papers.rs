@@ -31,8 +31,23 @@ pub(super) struct Papers {
 impl Papers {
     /// Reads and checks everything that is read at the start. Changes nothing.
     pub(super) fn read(config: &Config) -> Result<Self> {
+        Lock::look(config.data_dir())?;
+        Self::read_alone(config)
+    }
+
+    /// The same for who has the lock already.
+    pub(super) fn read_alone(config: &Config) -> Result<Self> {
+        let papers = Self::read_beside(config)?;
+        let store = ledger_dir(config.data_dir());
+        let me = ledger_identity(&papers.identity, &papers.record);
+        Raft::look(&store, &me).map_err(refusal::ledger(&store))?;
+        check_address(config.peer_address())?;
+        Ok(papers)
+    }
+
+    /// Reads and checks what can be while another agent runs.
+    pub(super) fn read_beside(config: &Config) -> Result<Self> {
         let data_dir = config.data_dir();
-        Lock::look(data_dir)?;
         let record = Record::load(data_dir)?;
         let dir = identity_dir(data_dir);
         let identity = Identity::load(&dir)
@@ -46,10 +61,6 @@ impl Papers {
             .as_ref()
             .map(|secrets| server(config, &record, secrets))
             .transpose()?;
-        let me = ledger_identity(&identity, &record);
-        let store = ledger_dir(data_dir);
-        Raft::look(&store, &me).map_err(refusal::ledger(&store))?;
-        check_address(config.peer_address())?;
         Ok(Self {
             record,
             identity,

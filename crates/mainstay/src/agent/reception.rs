@@ -1,14 +1,16 @@
 //! What arrives on the peer port goes to the service it is for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cluster::{NodeName, View};
+use cluster::{Epoch, NodeName};
 use peer::{Handler, Incoming, JoinOffer, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::guide::Guide;
 use super::node::{Node, local};
 use super::{admit, outcomes, transport};
 
@@ -55,21 +57,9 @@ impl Reception {
                 .await;
             return;
         }
-        let server = local(self.node.config.file.mariadb.port);
-        let from = incoming.from.parse().ok();
-        let mut pictures = self.node.picture.subscribe();
-        let is_over = pictures.wait_for(|picture| {
-            let view = picture.as_ref().map(|picture| &picture.view);
-            view.is_some_and(|view| is_over(view, epoch, from.as_ref()))
-        });
-        tokio::select! {
-            carried = peer::forward(incoming, server, CONNECT_LIMIT) => {
-                if let Err(error) = carried {
-                    tracing::debug!(%error, "a gateway's connection ended");
-                }
-            }
-            _ = is_over => tracing::debug!("a gateway's connection was ended"),
-        }
+        let carrying = Carrying::start(&self.node.carried);
+        // Why a task of its own: it goes on when the peer port is another process' already.
+        tokio::spawn(carry(Arc::clone(&self.node), incoming, epoch, carrying));
     }
 
     async fn clone_data(&self, incoming: Incoming) {
@@ -81,13 +71,44 @@ impl Reception {
     }
 }
 
+/// Carries a gateway's connection to this node's server and back.
+async fn carry(node: Arc<Node>, incoming: Incoming, epoch: Epoch, carrying: Carrying) {
+    let server = local(node.config.file.mariadb.port);
+    let from = incoming.from.parse().ok();
+    let mut guides = node.guide.subscribe();
+    let is_over = guides.wait_for(|guide| is_over(guide, epoch, from.as_ref()));
+    tokio::select! {
+        carried = peer::forward(incoming, server, CONNECT_LIMIT) => {
+            if let Err(error) = carried {
+                tracing::debug!(%error, "a gateway's connection ended");
+            }
+        }
+        _ = is_over => tracing::debug!("a gateway's connection was ended"),
+    }
+    drop(carrying);
+}
+
+/// One more while this lives.
+struct Carrying(Arc<AtomicUsize>);
+
+impl Carrying {
+    fn start(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Carrying {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connection that `from` opened in this epoch is served no longer. Of an older epoch: never, however it hangs
 /// on. Of a node that is silent for the suspicion time: its open transactions hold locks on which everybody
 /// else waits, for as long as the network takes to give the connection up.
-fn is_over(view: &View, epoch: u64, from: Option<&NodeName>) -> bool {
-    let now = view.document.as_ref().map(|document| document.epoch);
-    let silence = from.and_then(|from| view.age(from));
-    now.is_some_and(|now| now != epoch) || silence.is_some_and(|ms| ms >= view.timing.suspicion)
+fn is_over(guide: &Guide, epoch: Epoch, from: Option<&NodeName>) -> bool {
+    guide.epoch > epoch || from.is_some_and(|from| guide.silent.contains(from))
 }
 
 #[async_trait]
@@ -118,5 +139,23 @@ impl Handler for Reception {
 
     async fn join(&self, offer: JoinOffer) -> Result<Value, Refusal> {
         admit::join(&self.node, &self.keeper()?, offer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_when_its_epoch_is_past_or_its_node_is_silent_then_over() {
+        let from: NodeName = "b".parse().unwrap();
+        let mut guide = Guide {
+            epoch: 4,
+            ..Guide::default()
+        };
+        assert!(is_over(&guide, 3, Some(&from)));
+        assert!(!is_over(&guide, 4, Some(&from)) && !is_over(&guide, 5, None));
+        guide.silent.insert(from.clone());
+        assert!(is_over(&guide, 4, Some(&from)) && !is_over(&guide, 4, None));
     }
 }

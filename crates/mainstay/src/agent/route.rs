@@ -1,32 +1,30 @@
-//! From the keeper's picture to the gateway's route.
+//! From the node's guide to the gateway's route.
 
 use std::sync::Arc;
 
-use keeper::Picture;
 use sql_gateway::{Behind, Lease, Route, Target};
 use tokio::sync::watch;
 
+use super::guide::Guide;
 use super::node::Node;
 
-/// A route that follows the picture until `stopped`.
+/// A route that follows the guide until `stopped`.
 pub(super) fn follow(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> watch::Receiver<Route> {
-    let mut pictures = node.picture.subscribe();
+    let mut guides = node.guide.subscribe();
     let (routes, follower) = watch::channel(Route::default());
     let mut stopped = stopped.clone();
     tokio::spawn(async move {
         loop {
-            let picture = pictures.borrow_and_update().clone();
-            if let Some(picture) = picture {
-                routes.send_if_modified(|old| {
-                    let route = route(&picture, old);
-                    let is_new = *old != route;
-                    *old = route;
-                    is_new
-                });
-            }
+            let guide = guides.borrow_and_update().clone();
+            routes.send_if_modified(|old| {
+                let route = route(&guide, old);
+                let is_new = *old != route;
+                *old = route;
+                is_new
+            });
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
-                changed = pictures.changed() => if changed.is_err() { return },
+                changed = guides.changed() => if changed.is_err() { return },
             }
         }
     });
@@ -34,35 +32,27 @@ pub(super) fn follow(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> watch
 }
 
 /// The lease goes on with the same primary; with another one the old one's is put off no more.
-fn route(picture: &Picture, before: &Route) -> Route {
-    let (epoch, primary, hold) = picture.route();
-    let target = primary.map(|node| Target {
+fn route(guide: &Guide, before: &Route) -> Route {
+    let target = guide.primary.as_ref().map(|node| Target {
         node: node.to_string(),
     });
-    let same = before.epoch == epoch && before.target == target;
+    let same = before.epoch == guide.epoch && before.target == target;
     let lease = if same {
         before.lease.clone()
     } else {
         Lease::default()
     };
-    lease.renew(picture.fresh_until);
+    lease.renew(guide.fresh_until);
     let behind = if same {
         before.behind.clone()
     } else {
-        beginning(picture, epoch)
+        Behind::from(guide.began)
     };
     Route {
-        epoch,
+        epoch: guide.epoch,
         target,
-        hold,
+        hold: guide.hold,
         lease,
         behind,
     }
-}
-
-/// Where this epoch began: what is sent in it commits behind that.
-fn beginning(picture: &Picture, epoch: u64) -> Behind {
-    let document = picture.view.document.as_ref();
-    let cut = document.and_then(|document| document.cuts.iter().find(|cut| cut.epoch == epoch));
-    Behind::from(cut.map_or(0, |cut| cut.position.sequence(0)))
 }

@@ -55,12 +55,14 @@ impl Supervisor {
         });
     }
 
-    /// Waits until all have ended; those that take longer than `limit` are dropped.
-    pub(super) async fn join(mut self, limit: Duration) {
+    /// Waits until all have ended; those that take longer than `limit` are dropped: false.
+    pub(super) async fn join(mut self, limit: Duration) -> bool {
         let all = async { while self.services.join_next().await.is_some() {} };
-        if timeout(limit, all).await.is_err() {
+        let in_time = timeout(limit, all).await.is_ok();
+        if !in_time {
             tracing::warn!(?limit, "services did not end in time");
         }
+        in_time
     }
 }
 
@@ -142,7 +144,7 @@ mod tests {
         };
         timeout(Duration::from_secs(5), wait).await.unwrap();
         stop.send_replace(true);
-        supervisor.join(Duration::from_secs(5)).await;
+        assert!(supervisor.join(Duration::from_mins(1)).await);
         assert_eq!(
             (
                 starts.load(Ordering::Relaxed),

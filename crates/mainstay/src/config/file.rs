@@ -64,6 +64,8 @@ section! {
         hold_max: Span = Span::from_secs(15), Span;
         /// Connections served at the same time; one more is refused with error 1040.
         max_connections: usize = 2000, Number;
+        /// How long connections may go on in the old process after `mainstay upgrade`; then they are closed.
+        linger: Span = Span::from_secs(60), Span;
         /// Threads that serve connections. 0: as many as there are processors, and one where there are only two.
         threads: usize = 0, Number;
         /// Whether a connection to the database whose client has left is given to the next client with the same account,

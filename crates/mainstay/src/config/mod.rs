@@ -1,6 +1,7 @@
 //! What this node is: its configuration file, read, checked as a whole and given its meaning.
 //! What the cluster is, is agreed in the ledger and changed by verbs, never here.
 
+mod change;
 mod error;
 mod file;
 mod ports;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use cluster::{MemberKind, NodeName};
 use toml::Table;
 
+pub(crate) use change::Change;
 pub(crate) use error::{Error, Result};
 pub(crate) use file::{File, SECTIONS};
 pub(crate) use section::Shape;

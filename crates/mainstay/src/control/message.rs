@@ -1,5 +1,8 @@
 //! Version 1 of what is said over the control socket. One request per line, one reply per line.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use cluster::{Epoch, NodeName};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,6 +54,17 @@ pub(crate) enum Request {
         /// What the person who confirmed it saw.
         expected: Expected,
     },
+    /// Read the configuration file again: [`crate::config::Change`].
+    Reload,
+    /// Let another process take over: [`Process`], the one that is about to.
+    Upgrade {
+        /// Its program.
+        program: PathBuf,
+    },
+    /// Who the agent is: [`Process`].
+    Agent,
+    /// What holds now; of an old process whose connections go on: [`Followed`].
+    Follow(Following),
     /// Suspend (or resume) automatic changes of primary: `null`.
     Pause {
         /// Suspend.
@@ -84,6 +98,52 @@ pub(crate) struct Explained {
     pub(crate) part: Option<String>,
     /// The gateway of this node spreads reads.
     pub(crate) spread: bool,
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    /// Its process.
+    pub(crate) pid: u32,
+    /// Of its program.
+    pub(crate) version: String,
+}
+
+/// What an old process says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Following {
+    /// Its process.
+    pub(crate) pid: u32,
+    /// In which epoch its gateway holds what is new.
+    pub(crate) holding: Option<Epoch>,
+    /// Its open transactions and statements.
+    pub(crate) open: u32,
+    /// The mark of the last answer, which need not be given at once again; 0: answer at once.
+    pub(crate) seen: u64,
+}
+
+/// What an old process goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Followed {
+    /// The epoch; 0 before the ledger was read.
+    pub(crate) epoch: Epoch,
+    /// The primary, if it takes writes.
+    pub(crate) primary: Option<NodeName>,
+    /// New transactions are to be held.
+    pub(crate) hold: bool,
+    /// For how long from the question on reads may be answered; none: without an end.
+    pub(crate) fresh_ms: Option<u64>,
+    /// The sequence number behind which the epoch began.
+    pub(crate) began: u64,
+    /// The epoch in which its primary asks gateways to hold.
+    pub(crate) asked: Option<Epoch>,
+    /// Nodes that have been silent for the suspicion time.
+    pub(crate) silent: BTreeSet<NodeName>,
+    /// The agent is about to end.
+    pub(crate) ends: bool,
+    /// Of this answer, but for the time.
+    pub(crate) mark: u64,
 }
 
 /// What was true when a plan was shown: it is carried out only if it still is.

@@ -23,6 +23,8 @@ const AT_ONCE: usize = 32;
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// A caller that does not take its reply in this time is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// Callers that have asked may take their replies.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// After a failed accept others get time to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,7 +58,7 @@ impl Server {
         })
     }
 
-    /// Serves until `stop`, then removes the socket.
+    /// Serves until `stop`, then removes the socket and ends what was asked.
     pub(crate) async fn run(self, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut conversations = JoinSet::new();
@@ -82,6 +84,9 @@ impl Server {
             });
         }
         let _ = std::fs::remove_file(&self.path);
+        // Why: whoever asked for the end is told that it has begun.
+        let last = async { while conversations.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WORDS, last).await;
     }
 }
 

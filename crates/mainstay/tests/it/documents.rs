@@ -38,6 +38,8 @@ fn documents_when_written_twice_then_the_same_and_every_verb_is_there() {
         "failover",
         "pause",
         "resume",
+        "reload",
+        "upgrade",
     ] {
         assert!(
             first[0].contains(&format!("## `mainstay {verb}`")),

@@ -8,6 +8,7 @@
 
 mod commands;
 mod documents;
+mod handover;
 mod life;
 mod program;
 mod refusals;

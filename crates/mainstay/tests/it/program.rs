@@ -45,7 +45,7 @@ impl Place {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
         let address = format!("127.0.{net}.1");
-        let listeners: Vec<_> = (0..5).map(|_| free(&address)).collect();
+        let listeners: Vec<_> = (0..6).map(|_| free(&address)).collect();
         let ports = listeners.iter().map(|(port, _)| *port).collect();
         Self {
             dir,
@@ -117,7 +117,7 @@ impl Place {
         options
     }
 
-    /// 0: peers, 1: applications, 2 to 4: the server's port, extra port and tunnel port.
+    /// 0: peers, 1: applications, 2 to 4: the server's port, extra port and tunnel port, 5: nobody's.
     pub(crate) fn port(&self, at: usize) -> u16 {
         self.ports[at]
     }
@@ -154,13 +154,13 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn start(place: &Place) -> Self {
+        Self::start_as(place, place.program(&["run"]))
+    }
+
+    /// One with an environment of its own.
+    pub(crate) fn start_as(place: &Place, mut command: Command) -> Self {
         let log = std::fs::File::create(place.path("agent.log")).unwrap();
-        let child = place
-            .program(&["run"])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Self {
             child,
             server: None,
@@ -182,6 +182,11 @@ impl Agent {
     /// Kills it, and the server with it.
     pub(crate) fn kill(self) {
         drop(self);
+    }
+
+    /// Its process has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// The server that has to go with it.
