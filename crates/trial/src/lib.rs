@@ -30,6 +30,7 @@ mod session;
 mod settings;
 mod status;
 mod terminate;
+mod upgrade;
 mod weather;
 
 pub use check::{

@@ -42,6 +42,8 @@ pub struct Node {
     pub(crate) witness: bool,
     pub(crate) identity: Identity,
     pub(crate) agent: Mutex<Option<Child>>,
+    /// The process that took over from the one we started.
+    pub(crate) heir: Mutex<Option<i32>>,
     pub(crate) holds: Option<Holds>,
     pub(crate) disk: Mutex<Option<Disk>>,
     /// Configuration keys beside those that every trial sets.
@@ -278,13 +280,10 @@ impl Node {
     /// # Errors
     /// The program or its log file refuses.
     pub fn start(&self) -> Result<()> {
-        let mut agent = self.agent();
-        if agent
-            .as_mut()
-            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
-        {
+        if self.is_running() {
             return Ok(());
         }
+        let mut agent = self.agent();
         let path = self.log();
         let open = fs::OpenOptions::new().create(true).append(true).open(&path);
         let log = open.map_err(Error::file("open", &path))?;
@@ -303,6 +302,7 @@ impl Node {
                 source,
             })?;
         *agent = Some(child);
+        *self.heir() = None;
         Ok(())
     }
 
@@ -313,6 +313,9 @@ impl Node {
 
     /// Its agent's process, while it runs.
     pub fn agent_pid(&self) -> Option<i32> {
+        if let Some(heir) = *self.heir() {
+            return process::is_alive(heir).then_some(heir);
+        }
         let mut agent = self.agent();
         let child = agent.as_mut()?;
         match child.try_wait() {
@@ -327,6 +330,10 @@ impl Node {
 
     pub(crate) fn agent(&self) -> MutexGuard<'_, Option<Child>> {
         self.agent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn heir(&self) -> MutexGuard<'_, Option<i32>> {
+        self.heir.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The processes of its MariaDB server: none, one, or in a bad moment more.

@@ -48,5 +48,6 @@ mod switchover_interrupted;
 mod switchover_twice;
 mod tail_kept;
 mod too_many_connections;
+mod upgraded;
 mod witness_lost;
 mod wordpress;

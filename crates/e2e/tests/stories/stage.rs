@@ -102,7 +102,7 @@ impl Stage {
         if let Some(holds) = disks {
             builder = builder.disks(DISK_MIB, holds);
         }
-        if let Some(key) = key {
+        for key in key.unwrap_or_default().split_whitespace() {
             builder = builder.key(key);
         }
         let cluster = builder.witness(witness).layout(layout()).start().await?;
@@ -246,7 +246,7 @@ pub(crate) async fn tell(
     tell_of(name, shape, (None, None), play).await;
 }
 
-/// The same with one configuration key set on each data node.
+/// The same with configuration keys set on each data node, blanks between them.
 pub(crate) async fn tell_with(
     name: &str,
     shape: Shape,

@@ -165,6 +165,7 @@ impl Builder {
                 dir: dir.display().to_string(),
             },
             agent: Mutex::new(None),
+            heir: Mutex::new(None),
             holds: None,
             disk: Mutex::new(None),
             keys: self.keys.clone(),
