@@ -10,6 +10,7 @@
 mod accounts;
 mod admit;
 mod answer;
+mod certificate;
 mod dial;
 mod directory;
 mod gate;
@@ -23,6 +24,7 @@ mod node;
 mod notify;
 mod orders;
 mod outcomes;
+mod pages;
 mod papers;
 mod reception;
 mod refusal;
@@ -319,6 +321,8 @@ fn start_services(
     services.keep("directory", move |stop| {
         directory::run(Arc::clone(&of), stop)
     });
+    let of = Arc::clone(node);
+    services.keep("metrics", move |stop| pages::run(Arc::clone(&of), stop));
     let of = Arc::clone(node);
     services.keep("watchdog", move |stop| notify::run(Arc::clone(&of), stop));
     let answerer = Arc::new(Answerer::new(Arc::clone(node), orders));

@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod demo;
 mod docs;
+mod metrics;
 mod output;
 mod setup;
 mod status;

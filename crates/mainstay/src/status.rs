@@ -1,6 +1,7 @@
 //! What a node knows of its cluster: `status --json`, version 1 of the contract, and the table.
 
 mod document;
+mod gateway;
 mod gather;
 mod human;
 

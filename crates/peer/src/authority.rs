@@ -129,6 +129,31 @@ impl Authority {
         Ok(request.signed_by(&self.issuer).map_err(failed)?.pem())
     }
 
+    /// A certificate (with the authority's behind it) and its key, for a service of a node that others than nodes connect to.
+    /// It proves no node: it names no one, and may only be shown by the side that listens.
+    pub fn issue_service(&self, node: &str, names: &[String]) -> Result<(String, String)> {
+        name::check_node_name(node)?;
+        let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        all.extend(
+            names
+                .iter()
+                .filter(|name| !all.contains(name))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        let key = KeyPair::generate().map_err(failed)?;
+        let mut params = validity(CertificateParams::new(all).map_err(failed)?)?;
+        let mut subject = DistinguishedName::new();
+        subject.push(DnType::CommonName, node);
+        subject.push(DnType::OrganizationName, self.cluster_name.as_str());
+        params.distinguished_name = subject;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let signed = params.signed_by(&key, &self.issuer).map_err(failed)?;
+        Ok((format!("{}{}", signed.pem(), self.pem), key.serialize_pem()))
+    }
+
     /// Key, request and certificate for a node in one step: the first node of a cluster.
     pub fn enroll(&self, node: &str) -> Result<Identity> {
         let applicant = Applicant::new(node)?;
@@ -190,4 +215,22 @@ fn validity(mut params: CertificateParams) -> Result<CertificateParams> {
 
 pub(crate) fn failed(error: impl std::fmt::Display) -> Error {
     Error::Certificate(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::subject;
+
+    #[test]
+    fn a_service_certificate_when_issued_is_no_nodes() {
+        let authority = Authority::create("example").unwrap();
+        let names = ["10.0.0.1".to_owned(), "localhost".to_owned()];
+        let (pem, key) = authority.issue_service("alpha", &names).unwrap();
+        assert_eq!(pem.matches("BEGIN CERTIFICATE").count(), 2);
+        let leaf = certificate::from_pem(&pem).unwrap();
+        assert!(subject(&leaf).is_err());
+        assert!(holds_key(&leaf, &KeyPair::from_pem(&key).unwrap()));
+        crate::tls::check_chain(&leaf, &authority.der).unwrap();
+    }
 }

@@ -6,12 +6,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
+
 /// Settings of one gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// TCP addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Those of `listen` where clients must ask for encryption.
+    pub require_tls: Vec<SocketAddr>,
+    /// Those of `listen` where load balancers connect that announce their clients by the PROXY protocol.
+    pub accept_proxy: Vec<SocketAddr>,
+    /// Where such load balancers are; nobody else is let in there.
+    pub proxy_from: Vec<Network>,
     /// Unix sockets to listen on (mode 0777, as MariaDB's own; the accounts decide who gets in).
     pub sockets: Vec<PathBuf>,
     /// How long a statement or a login may wait for a primary before it gets an error.
@@ -67,6 +75,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            require_tls: Vec::new(),
+            accept_proxy: Vec::new(),
+            proxy_from: Vec::new(),
             sockets: Vec::new(),
             hold_max: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(10),

@@ -20,6 +20,9 @@ use crate::tally::{Left, Tally};
 /// After an accept that failed: out of descriptors, and trying again at once would only burn the processor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
+/// Accepted in a row before they have their turn: a flood must send itself away before it has taken all places.
+const IN_A_ROW: u32 = 32;
+
 /// One thread, for the others.
 #[repr(align(128))]
 pub(crate) struct Lane {
@@ -161,9 +164,16 @@ async fn accept(shared: Arc<Shared>, listener: Listener, mut closed: watch::Rece
         Err(error) => return tracing::error!(%error, "cannot accept clients"),
     };
     let accepting = async {
+        let mut in_a_row = 0;
         loop {
             match acceptor.accept(Listener::accept).await {
-                Ok(newcomer) => welcome(&shared, newcomer),
+                Ok(newcomer) => {
+                    welcome(&shared, newcomer);
+                    in_a_row += 1;
+                    if in_a_row % IN_A_ROW == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
                     sleep(ACCEPT_AGAIN).await;

@@ -32,6 +32,9 @@ pub enum GatewayError {
     /// The kernel has no place for an event loop.
     #[error("cannot make an event loop: {0}")]
     Loop(io::Error),
+    /// What encrypted connections would show cannot be used.
+    #[error("cannot encrypt connections: {0}")]
+    Certificate(String),
     /// Nothing to listen on.
     #[error("the gateway has no address and no socket to listen on")]
     NothingToListenOn,
@@ -45,6 +48,9 @@ impl GatewayError {
                 "stop the other server, or give the gateway another address (`--sql-listen`, `--sql-socket`)"
             }
             Self::ListenSocket { .. } => "the directory must exist and be writable for the agent",
+            Self::Certificate(_) => {
+                "give `gateway.tls_certificate` and `gateway.tls_key` a PEM certificate and its key"
+            }
             Self::Loop(_) => "raise the limit of open files of the agent",
             Self::NothingToListenOn => "set `--sql-listen` or `--sql-socket`",
         }

@@ -103,6 +103,14 @@ pub(crate) enum Fault {
         "account {0} has READ ONLY ADMIN or SUPER and could write on a replica, where it would be lost; revoke them, use the server's own socket, or set `gateway.strong_accounts`"
     )]
     TooStrong(String),
+    /// A client that did not ask for encryption where it must.
+    #[error(
+        "Connections using insecure transport are prohibited at this address; connect with TLS"
+    )]
+    TlsRequired,
+    /// Somebody else than a load balancer where only these connect.
+    #[error("the client that connected is no load balancer of `gateway.proxy_from`")]
+    NoBalancer,
     /// A client that speaks something older than the 4.1 protocol, or wants encryption.
     #[error("the gateway cannot log this client in: {0}")]
     CannotLogIn(&'static str),
@@ -137,6 +145,8 @@ impl Fault {
             Self::NotOwner(_) => (1095, *b"HY000"),
             Self::AccessDenied(..) | Self::TooStrong(_) => (1045, *b"28000"),
             Self::CannotLogIn(_) => (1251, *b"08004"),
+            Self::TlsRequired => (3159, *b"08004"),
+            Self::NoBalancer => (1130, *b"HY000"),
         }
     }
 
@@ -165,6 +175,8 @@ impl Fault {
             | Self::Malformed(_)
             | Self::AccessDenied(..)
             | Self::TooStrong(_)
+            | Self::TlsRequired
+            | Self::NoBalancer
             | Self::CannotLogIn(_) => true,
         }
     }

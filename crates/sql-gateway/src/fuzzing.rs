@@ -8,7 +8,7 @@ use wire::packet::packet;
 use crate::account::{Accounts, Proof};
 use crate::backend::{ServerLogin, Step, ok_for_client};
 use crate::fault::Fault;
-use crate::frontend::{Arrival, Greeter};
+use crate::frontend::{Arrival, Encryption, Greeter};
 use crate::session::{Place, Session, Side, Surprises, Want};
 
 /// More than this is never made up for one side.
@@ -133,7 +133,7 @@ fn from_server(session: &mut Session, mut bytes: &[u8]) {
 
 /// A client that logs in with anything, twice.
 pub fn arrival(bytes: &[u8]) {
-    let mut greeter = Greeter::new([7; 20]);
+    let mut greeter = Greeter::new([7; 20], Encryption::Offered);
     let (first, second) = bytes.split_at(bytes.len() / 2);
     for payload in [bytes, first, second] {
         if let Ok(Arrival::Known(who)) = greeter.packet(payload, &Nobody) {

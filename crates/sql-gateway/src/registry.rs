@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -17,8 +17,10 @@ const OURS: u32 = 0x4000_0000;
 pub(crate) struct Entry {
     /// The id in its greeting.
     pub(crate) id: u32,
-    /// Where the client comes from; `None` for a unix socket.
-    pub(crate) peer: Option<SocketAddr>,
+    /// Where its connection comes from; `None` for a unix socket.
+    from: Option<SocketAddr>,
+    /// For whom a load balancer made it.
+    announced: OnceLock<SocketAddr>,
     /// The thread that serves it.
     pub(crate) lane: usize,
     /// Whose numbers it counts for.
@@ -67,6 +69,16 @@ impl Entry {
 
     pub(crate) fn server(&self) -> Option<u32> {
         Some(self.server.load(Ordering::SeqCst)).filter(|id| *id != 0)
+    }
+
+    /// Where the client comes from; `None` for a unix socket.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.announced.get().copied().or(self.from)
+    }
+
+    /// A load balancer says for whom it made the connection.
+    pub(crate) fn announce(&self, client: SocketAddr) {
+        let _ = self.announced.set(client);
     }
 
     /// Whose numbers it counts for.
@@ -195,7 +207,8 @@ impl Registry {
         let id = OURS | (self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & (OURS - 1));
         let entry = Arc::new(Entry {
             id,
-            peer,
+            from: peer,
+            announced: OnceLock::new(),
             lane,
             account: AtomicU16::new(OTHER),
             server: AtomicU32::new(0),

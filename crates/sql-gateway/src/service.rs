@@ -1,6 +1,6 @@
 //! The gateway as a service: binds its addresses, accepts clients, follows the route, drains at shutdown.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime;
@@ -22,6 +22,7 @@ use crate::pool::Quotas;
 use crate::registry::{Entry, Registry};
 use crate::route::{Dial, Route};
 use crate::tally::{Figures, Names, Tally};
+use crate::tls::Tls;
 
 /// How long open transactions may take to end when the gateway ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) names: Names,
     pub(crate) doorstep: Arc<Doorstep>,
+    pub(crate) tls: OnceLock<Tls>,
     pub(crate) lanes: Vec<Lane>,
     /// Connections to servers, by account.
     pub(crate) quotas: Arc<Quotas>,
@@ -134,6 +136,7 @@ impl Gateway {
             names: Names::default(),
             doorstep: Doorstep::new(unidentified_max(&config)),
             config,
+            tls: OnceLock::new(),
             lanes,
             quotas,
             runtime: runtime::Handle::current(),
@@ -151,6 +154,13 @@ impl Gateway {
     #[must_use]
     pub fn asking(self, outcomes: Arc<dyn Outcomes>) -> Self {
         self.shared.desk.open(outcomes);
+        self
+    }
+
+    /// Clients that come by TCP may have their connections encrypted. Before [`Gateway::run`]; only the first call counts.
+    #[must_use]
+    pub fn encrypting(self, tls: Tls) -> Self {
+        let _ = self.shared.tls.set(tls);
         self
     }
 

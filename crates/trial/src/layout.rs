@@ -88,6 +88,7 @@ pub(crate) struct Ports {
     pub(crate) mariadb: u16,
     pub(crate) extra: u16,
     pub(crate) tunnel: u16,
+    pub(crate) monitor: u16,
 }
 
 impl Ports {
@@ -101,6 +102,7 @@ impl Ports {
             mariadb: next()?,
             extra: next()?,
             tunnel: next()?,
+            monitor: next()?,
         })
     }
 }
@@ -141,6 +143,7 @@ mod tests {
             ports.mariadb,
             ports.extra,
             ports.tunnel,
+            ports.monitor,
         ];
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert!(all.iter().all(|port| (10_000..30_000).contains(port)));

@@ -36,5 +36,10 @@ pub(crate) fn of_data_node(sql: SocketAddr, socket: &Path, ports: Option<Ports>)
 
 /// The keys for a witness.
 pub(crate) fn of_witness(ports: Option<Ports>) -> Vec<String> {
-    ports.map_or_else(Vec::new, |ports| vec![format!("peer.port={}", ports.peer)])
+    ports.map_or_else(Vec::new, |ports| {
+        vec![
+            format!("peer.port={}", ports.peer),
+            format!("monitor.listen=127.0.0.1:{}", ports.monitor),
+        ]
+    })
 }

@@ -1,5 +1,6 @@
 //! Bytes to values and back: MySQL packets, what a statement is, and GTIDs. Pure: no IO, no clock, no async.
 
+pub mod announced;
 pub mod catalog;
 pub mod codec;
 pub mod command;

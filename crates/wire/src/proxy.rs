@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(crate) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Two addresses of a unix socket.
 const LOCAL_LENGTH: usize = 216;
 

@@ -116,7 +116,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("openraft", &["ledger"]),
     ("redb", &["ledger"]),
     ("rcgen", &["peer"]),
-    ("rustls", &["peer"]),
+    ("rustls", &["peer", "sql-gateway"]),
     ("tokio-rustls", &["peer"]),
     ("mysql_async", &["mariadb", "trial"]),
     ("clap", &["mainstay"]),

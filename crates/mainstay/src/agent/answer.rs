@@ -61,10 +61,7 @@ impl Answerer {
 
     fn status(&self) -> Result<Status> {
         let starting = || Failure::new("the agent has just started").hint("try again in a moment");
-        self.node
-            .picture()
-            .map(|picture| Status::of(&picture))
-            .ok_or_else(starting)
+        self.node.status().ok_or_else(starting)
     }
 
     async fn why(&self, node: Option<NodeName>) -> Result<Vec<keeper::Remark>> {

@@ -6,6 +6,7 @@ use sql_gateway::{Gateway, Route};
 use tokio::sync::watch;
 
 use super::accounts::Table;
+use super::certificate;
 use super::dial::Dialer;
 use super::node::Node;
 use super::outcomes::Asker;
@@ -36,7 +37,11 @@ pub(super) async fn run(
     let inherited = node.take_inherited();
     let made = Gateway::inheriting(inherited, config, routes, dialer, accounts);
     let gateway = made.map_err(|error| format!("{error}; {}", error.hint()))?;
-    let gateway = gateway.asking(Arc::new(Asker::new(Arc::clone(&node))));
+    let mut gateway = gateway.asking(Arc::new(Asker::new(Arc::clone(&node))));
+    let tls = certificate::shown(&node)?;
+    if let Some(tls) = &tls {
+        gateway = gateway.encrypting(tls.clone());
+    }
     tracing::info!(addresses = ?gateway.local_addresses(), "the gateway serves");
     node.gateway.set(Some(gateway.handle()));
     let now = Arc::clone(&node.settings.borrow());
@@ -45,7 +50,10 @@ pub(super) async fn run(
         let told = gateway.handle().reconfigure(&now.gateway());
         told.map_err(|error| error.to_string())?;
     }
-    gateway.run(stop).await;
+    tokio::select! {
+        () = gateway.run(stop) => {}
+        () = certificate::follow(Arc::clone(&node), tls) => {}
+    }
     node.gateway.set(None);
     Ok(())
 }

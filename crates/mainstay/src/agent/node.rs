@@ -22,6 +22,7 @@ use super::transport::PeerTransport;
 use crate::config::Config;
 use crate::output::{Failure, Result};
 use crate::setup::{Secrets, ledger_dir};
+use crate::status::Status;
 
 /// This node.
 pub(super) struct Node {
@@ -151,6 +152,13 @@ impl Node {
     /// What the keeper believes now; none before its first word.
     pub(super) fn picture(&self) -> Option<Arc<Picture>> {
         self.picture.borrow().clone()
+    }
+
+    /// The cluster as this node sees it, with what its gateway has done; none before the keeper's first word.
+    pub(super) fn status(&self) -> Option<Status> {
+        let mut status = Status::of(&*self.picture()?);
+        status.gateway = self.gateway.get().map(|gateway| gateway.figures());
+        Some(status)
     }
 
     /// Whether this node is the primary that takes writes in this epoch.

@@ -60,6 +60,20 @@ section! {
         listen: Vec<String> = vec!["127.0.0.1:3306".to_owned()], List;
         /// Unix sockets that applications connect to.
         sockets: Vec<PathBuf> = vec![PathBuf::from("/run/mysqld/mysqld.sock")], List;
+        /// Whether clients that come by TCP may encrypt. Without a certificate of its own the gateway shows one of the
+        /// cluster's authority, `node.data_dir`/identity/authority.pem.
+        tls: bool = false, Switch;
+        /// PEM file of the certificate to show, with those that lead to its authority. Read again when it changes.
+        tls_certificate: Option<PathBuf> = None, Path;
+        /// PEM file of its key; only its owner and group may read it.
+        tls_key: Option<PathBuf> = None, Path;
+        /// Those addresses of `listen` where clients must encrypt.
+        require_tls: Vec<String> = Vec::new(), List;
+        /// Those addresses of `listen` where load balancers connect, which announce each client by the PROXY protocol
+        /// (version 1 or 2).
+        accept_proxy: Vec<String> = Vec::new(), List;
+        /// Networks such as `10.0.0.0/8` where these load balancers are. Nobody else is let in there.
+        proxy_from: Vec<String> = Vec::new(), List;
         /// How long a statement waits for a primary before it gets an error.
         hold_max: Span = Span::from_secs(15), Span;
         /// Connections served at the same time; one more is refused with error 1040.
@@ -85,6 +99,14 @@ section! {
         /// Whether accounts with READ ONLY ADMIN or SUPER are let in. They pass `read_only`: what they write on a
         /// replica's own server is lost. `root@localhost` is always let in.
         strong_accounts: bool = false, Switch;
+    }
+}
+
+section! {
+    /// What monitoring reads.
+    Monitor "monitor" {
+        /// Address where `/metrics` is served over HTTP, to everybody who reaches it; empty: nowhere.
+        listen: String = "127.0.0.1:7480".to_owned(), Text;
     }
 }
 
@@ -135,15 +157,17 @@ pub(crate) struct File {
     pub(crate) peer: Peer,
     pub(crate) mariadb: Mariadb,
     pub(crate) gateway: Gateway,
+    pub(crate) monitor: Monitor,
     pub(crate) timing: Timing,
 }
 
 /// Every section, in the order of the reference.
-pub(crate) const SECTIONS: [Section; 5] = [
+pub(crate) const SECTIONS: [Section; 6] = [
     Node::SECTION,
     Peer::SECTION,
     Mariadb::SECTION,
     Gateway::SECTION,
+    Monitor::SECTION,
     Timing::SECTION,
 ];
 

@@ -4,6 +4,7 @@
 mod change;
 mod error;
 mod file;
+mod front;
 mod ports;
 mod section;
 mod span;
@@ -18,6 +19,7 @@ use toml::Table;
 pub(crate) use change::Change;
 pub(crate) use error::{Error, Result};
 pub(crate) use file::{File, SECTIONS};
+pub(crate) use front::Front;
 pub(crate) use section::Shape;
 pub(crate) use span::Span;
 pub(crate) use value::set;
@@ -36,6 +38,10 @@ pub(crate) struct Config {
     pub(crate) address: IpAddr,
     /// Where applications reach its gateway over TCP.
     pub(crate) listen: Vec<SocketAddr>,
+    /// What holds at some of these addresses.
+    pub(crate) front: Front,
+    /// Where monitoring reads its metrics.
+    pub(crate) monitor: Option<SocketAddr>,
     /// Everything else as it was typed.
     pub(crate) file: File,
 }
@@ -79,20 +85,20 @@ impl Config {
                 "other nodes must be able to connect to it",
             ));
         }
-        let parse = |text: &String| {
-            let wrong = |_| unusable("gateway.listen", format!("`{text}` is not ADDRESS:PORT"));
-            text.parse().map_err(wrong)
+        let listen = addresses("gateway.listen", &file.gateway.listen)?;
+        let front = Front::of(&file.gateway, &listen)?;
+        let monitor = match file.monitor.listen.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| {
+                unusable("monitor.listen", format!("`{text}` is not ADDRESS:PORT"))
+            })?),
         };
-        let listen = file
-            .gateway
-            .listen
-            .iter()
-            .map(parse)
-            .collect::<Result<_>>()?;
         let config = Self {
             name,
             address,
             listen,
+            front,
+            monitor,
             file,
         };
         config.check()?;
@@ -106,6 +112,7 @@ impl Config {
             peer,
             gateway,
             timing,
+            ..
         } = &self.file;
         for (key, path) in [
             ("node.data_dir", &node.data_dir),
@@ -197,6 +204,9 @@ impl Config {
         let typed = &self.file.gateway;
         sql_gateway::Config {
             listen: self.listen.clone(),
+            require_tls: self.front.require_tls.clone(),
+            accept_proxy: self.front.accept_proxy.clone(),
+            proxy_from: self.front.proxy_from.clone(),
             sockets: typed.sockets.clone(),
             hold_max: typed.hold_max.0,
             max_connections: typed.max_connections,
@@ -255,6 +265,15 @@ impl Config {
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.data_dir().join("control.sock")
     }
+}
+
+/// Addresses with ports, as they were typed for this key.
+fn addresses(key: &'static str, texts: &[String]) -> Result<Vec<SocketAddr>> {
+    let parse = |text: &String| {
+        let wrong = |_| unusable(key, format!("`{text}` is not ADDRESS:PORT"));
+        text.parse().map_err(wrong)
+    };
+    texts.iter().map(parse).collect()
 }
 
 /// The file's text: of bounded size, whatever kind of file it is.

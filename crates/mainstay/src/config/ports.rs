@@ -23,6 +23,8 @@ pub(super) fn check(config: &Config) -> Result<()> {
         let chosen = config.listen.iter().filter(|address| address.port() != 0);
         all.extend(chosen.map(|address| ("gateway.listen", *address)));
     }
+    let monitor = config.monitor.filter(|address| address.port() != 0);
+    all.extend(monitor.map(|address| ("monitor.listen", address)));
     for (at, (key, address)) in all.iter().enumerate() {
         let same = all[..at]
             .iter()

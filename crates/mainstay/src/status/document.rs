@@ -36,6 +36,9 @@ pub(crate) struct Status {
     /// What people should see to on the nodes, whatever the protection.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
+    /// What the gateway of the asked node has done since it started; null: it has none.
+    #[serde(default)]
+    pub(crate) gateway: Option<sql_gateway::Figures>,
 }
 
 /// The ledger.

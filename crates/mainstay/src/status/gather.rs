@@ -37,6 +37,7 @@ impl Status {
             reason: picture.reason.clone(),
             concerns: Vec::new(),
             warnings: warnings(picture),
+            gateway: None,
         };
         if !status.protected {
             status.concerns = concerns(&status, picture);

@@ -1,6 +1,7 @@
 //! The status for people: one sentence, one line per node, the last change, the next command.
 
 use super::document::{Node, Status};
+use super::gateway;
 use crate::output::{Style, Table, paint};
 
 /// The lines of the table; `now_s` is the wall clock in seconds, for relative times.
@@ -29,6 +30,9 @@ pub(crate) fn lines(status: &Status, now_s: u64, is_coloured: bool) -> Vec<Strin
     }
     let warnings = status.warnings.iter();
     lines.extend(warnings.map(|warning| format!("warning: {warning}")));
+    if let Some(figures) = &status.gateway {
+        lines.extend(gateway::lines(figures));
+    }
     lines.push(last_change(status, now_s));
     if let Some(next) = next_command(status) {
         lines.push(format!("next: {next}"));

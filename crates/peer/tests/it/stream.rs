@@ -151,3 +151,46 @@ async fn forward_when_the_node_is_removed_then_the_server_sees_the_end() {
     let ended = tokio::time::timeout(second, stream.read_u8()).await;
     assert!(ended.unwrap().is_err());
 }
+
+/// Moves bytes between two streams and keeps a copy of all of them.
+async fn overhear(listener: TcpListener, far: std::net::SocketAddr) -> Vec<u8> {
+    let (mut near, _) = listener.accept().await.unwrap();
+    let mut far = tokio::net::TcpStream::connect(far).await.unwrap();
+    let (mut out, mut back) = (vec![0; 4096], vec![0; 4096]);
+    let mut heard = Vec::new();
+    loop {
+        let (bytes, to) = tokio::select! {
+            read = near.read(&mut out) => (&out[..read.unwrap_or(0)], &mut far),
+            read = far.read(&mut back) => (&back[..read.unwrap_or(0)], &mut near),
+        };
+        if bytes.is_empty() || to.write_all(bytes).await.is_err() {
+            return heard;
+        }
+        heard.extend_from_slice(bytes);
+    }
+}
+
+#[tokio::test]
+async fn stream_when_somebody_listens_on_the_wire_then_nothing_of_it_is_plain() {
+    const SECRET: &[u8] = b"SELECT card_number FROM customers";
+    let (_authority, alpha, bravo) = pair().await;
+    let tap = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let through = tap.local_addr().unwrap();
+    let heard = tokio::spawn(overhear(tap, bravo.addr));
+    let opened = alpha
+        .endpoint
+        .open("bravo", through, "echo", Value::Null, LIMIT)
+        .await;
+    let mut stream = opened.unwrap();
+    stream.write_all(SECRET).await.unwrap();
+    let mut back = vec![0; SECRET.len()];
+    stream.read_exact(&mut back).await.unwrap();
+    assert_eq!(back, SECRET);
+    drop(stream);
+    drop(alpha);
+    let heard = tokio::time::timeout(LIMIT, heard).await.unwrap().unwrap();
+    assert_eq!(heard[..2], [0x16, 3], "a handshake comes first");
+    assert!(heard.len() > 2 * SECRET.len());
+    let is_in = |part: &[u8]| heard.windows(part.len()).any(|heard| heard == part);
+    assert!(!is_in(SECRET) && !is_in(b"card_number") && !is_in(b"echo"));
+}

@@ -10,12 +10,13 @@ use wire::login::Login;
 use wire::reply::ErrPacket;
 
 use super::connect::{Account, Attempt, Backend, connect};
+use super::door::Door;
 use super::packets::Packets;
 use super::place::Search;
 use crate::account::explain;
 use crate::backend::{ok_for_client, with_hint};
 use crate::fault::Fault;
-use crate::frontend::{Arrival, Greeter, Who};
+use crate::frontend::{Arrival, Encryption, Greeter, Who};
 use crate::gate::GateState;
 use crate::metrics::Held;
 use crate::reactor::{Socket, sleep, timeout, timeout_at};
@@ -53,10 +54,15 @@ pub(super) async fn arrive(
     gate: &mut watch::Receiver<GateState>,
     stream: &mut Socket,
 ) -> Result<Arrived, Gone> {
-    let mut greeter = Greeter::new(fresh_salt()?);
+    let door = Door::of(shared, entry, stream)?;
+    let mut greeter = Greeter::new(fresh_salt()?, door.encryption);
     let mut packets = Packets::new(stream, 0);
     let limit = shared.config.handshake_timeout;
     let who = timeout(limit, async {
+        if let Err(fault) = door.pass(shared, entry, &mut packets).await? {
+            let _ = refuse(shared, &mut packets, &fault).await;
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         packets
             .write(&greeter.greeting(entry.id, &shared.version()))
             .await?;
@@ -79,7 +85,6 @@ pub(super) async fn arrive(
             Ok(arrived)
         }
         Ok(Err(error)) => {
-            let refused = error.kind() == io::ErrorKind::PermissionDenied;
             if error.kind() == io::ErrorKind::InvalidData {
                 refuse(
                     shared,
@@ -89,10 +94,10 @@ pub(super) async fn arrive(
                 .await?;
                 return Err(Gone(Left::Refused));
             }
-            Err(Gone(if refused {
-                Left::Refused
-            } else {
-                Left::Vanished
+            Err(Gone(match error.kind() {
+                io::ErrorKind::PermissionDenied => Left::Refused,
+                io::ErrorKind::ConnectionAborted => Left::NotEncrypted,
+                _ => Left::Vanished,
             }))
         }
         Err(_) => {
@@ -110,7 +115,7 @@ pub(super) async fn change_user(
     stream: &mut Socket,
     (login, salt, ahead): (Login, [u8; 20], Vec<u8>),
 ) -> Result<Arrived, Gone> {
-    let mut greeter = Greeter::new(salt);
+    let mut greeter = Greeter::new(salt, Encryption::None);
     let mut packets = Packets::after(stream, 1, ahead);
     let arrival = Ok(greeter.take(login, &*shared.accounts));
     let limit = shared.config.handshake_timeout;
@@ -131,6 +136,11 @@ async fn identify(
     loop {
         match arrival {
             Ok(Arrival::Known(who)) => return Ok(who),
+            Ok(Arrival::Encrypt) => {
+                encrypt(shared, packets).await?;
+                let answer = packets.read().await?;
+                arrival = greeter.packet(&answer, &*shared.accounts);
+            }
             Ok(Arrival::Ask(question)) => {
                 packets.write(&question).await?;
                 let answer = packets.read().await?;
@@ -142,6 +152,15 @@ async fn identify(
             }
         }
     }
+}
+
+async fn encrypt(shared: &Shared, packets: &mut Packets<'_>) -> io::Result<()> {
+    let tls = shared.tls.get().ok_or(io::ErrorKind::Unsupported)?;
+    packets.encrypt(tls.config()).await.map_err(|error| {
+        tracing::debug!(%error, "a client's encryption failed");
+        // Why this kind: whoever hears it says nothing more; the client has been told by an alert.
+        io::ErrorKind::ConnectionAborted.into()
+    })
 }
 
 async fn log_in(
@@ -224,7 +243,7 @@ async fn first_connection(
             login: &who.login,
             database: &who.login.database,
             credential: who.credential.clone(),
-            peer: entry.peer,
+            peer: entry.peer(),
         };
         let client = may_ask.then_some(&mut *packets);
         let search = Search {

@@ -26,7 +26,7 @@ pub(crate) async fn wake_idle(shared: Arc<Shared>) {
 impl Client {
     /// It is idle: others may have its connection, if it can have another later.
     pub(super) fn part(&mut self) {
-        let identity = Identity::of(&self.login.user, self.entry.peer, &self.credential);
+        let identity = Identity::of(&self.login.user, self.entry.peer(), &self.credential);
         let is_killed = self.entry.was_ever_killed();
         if identity.is_none() || is_killed || !self.shared.config.pool.enabled {
             // Looked at again after the next statement.

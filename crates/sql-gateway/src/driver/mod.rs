@@ -1,6 +1,6 @@
 //! The IO: sockets of one thread's loop around the pure rooms.
 //!
-//! `client.rs` one client's task · `arrive.rs` its login · `connect.rs` a connection to the primary, `bridge.rs`
+//! `client.rs` one client's task · `arrive.rs` its login, `door.rs` where it came in · `connect.rs` a connection to the primary, `bridge.rs`
 //! through the peers · `place.rs` one that waits or a new one, `spare.rs` those that wait, `away.rs` clients without one · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer.
 
 mod arrive;
@@ -8,6 +8,7 @@ mod away;
 mod bridge;
 mod client;
 mod connect;
+mod door;
 mod doubt;
 mod link;
 mod outbox;

@@ -2,7 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
+use wire::announced;
 use wire::packet::{HEADER, Header, packet};
 
 use super::scratch;
@@ -74,6 +78,26 @@ impl<'a> Packets<'a> {
     /// True when more was read than was asked for.
     pub(crate) fn has_more(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// Whom a load balancer announces; `None` when it is no announcement.
+    pub(crate) async fn announcement(&mut self) -> io::Result<Option<Option<SocketAddr>>> {
+        loop {
+            match announced::read(&self.kept) {
+                Ok(Some(announced)) => {
+                    self.kept.drain(..announced.length);
+                    return Ok(Some(announced.client));
+                }
+                Ok(None) => self.fill(self.kept.len() + 1).await?,
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Encrypts the stream; what was read already belongs to that.
+    pub(crate) async fn encrypt(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+        let first = std::mem::take(&mut self.kept);
+        self.stream.encrypt(config, &first).await
     }
 
     /// What was read and does not belong to the login.

@@ -271,7 +271,7 @@ impl Client {
         let user = String::from_utf8_lossy(&self.login.user).into_owned();
         let known = std::mem::replace(&mut self.credential, Credential::PassedThrough);
         self.credential = super::arrive::settle(&self.shared, &user, known);
-        let identity = Identity::of(&self.login.user, self.entry.peer, &self.credential);
+        let identity = Identity::of(&self.login.user, self.entry.peer(), &self.credential);
         if !left.may_be_shared() {
             backend.closes(Closed::Unclean);
         }

@@ -131,7 +131,7 @@ impl Client {
             login: &login,
             database: self.link.session.database(),
             credential: Some(self.credential.clone()),
-            peer: self.entry.peer,
+            peer: self.entry.peer(),
         };
         let route = Arc::clone(&self.state.route);
         let found = match self.find(&route, account, doubts).await {

@@ -10,7 +10,7 @@ use crate::account::{Accounts, explain};
 use crate::fault::Fault;
 use crate::secret::Credential;
 
-/// Offered to clients, beside compression. Not offered: encryption, and MariaDB's metadata cache, whose state in the
+/// Offered to clients, beside compression, and encryption where there is a certificate. Not offered: MariaDB's metadata cache, whose state in the
 /// client would outlive the server that it was agreed with.
 const OFFERED: u64 = flags::FOUND_ROWS
     | 1 << 2 // long column flags
@@ -53,24 +53,44 @@ pub(crate) struct Who {
 pub(crate) enum Arrival {
     /// Send this payload and wait for the answer.
     Ask(Vec<u8>),
+    /// Encrypt the connection, then wait for the answer.
+    Encrypt,
     /// The client is known as far as it can be here.
     Known(Who),
 }
+
+/// Where an arrival stands with encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encryption {
+    /// There is none.
+    None,
+    /// The client may ask for it.
+    Offered,
+    /// The client must ask for it.
+    Required,
+    /// The connection is encrypted.
+    On,
+}
+
+/// What a client sends ahead of its login to have it encrypted: the login's first bytes.
+const SSL_REQUEST: usize = 32;
 
 /// One client's arrival.
 pub(crate) struct Greeter {
     salt: [u8; 20],
     waiting: Option<Login>,
     zips: bool,
+    encryption: Encryption,
 }
 
 impl Greeter {
     /// A greeter with a fresh salt.
-    pub(crate) fn new(salt: [u8; 20]) -> Self {
+    pub(crate) fn new(salt: [u8; 20], encryption: Encryption) -> Self {
         Self {
             salt,
             waiting: None,
             zips: false,
+            encryption,
         }
     }
 
@@ -80,7 +100,12 @@ impl Greeter {
             version: version.as_bytes().to_vec(),
             thread,
             salt: self.salt,
-            capabilities: OFFERED | flags::COMPRESS,
+            capabilities: match self.encryption {
+                Encryption::None | Encryption::On => OFFERED | flags::COMPRESS,
+                Encryption::Offered | Encryption::Required => {
+                    OFFERED | flags::COMPRESS | flags::SSL
+                }
+            },
             // latin1_swedish_ci in the greeting's one byte, as the server's default.
             collation: 8,
             status: flags::AUTOCOMMIT,
@@ -108,8 +133,21 @@ impl Greeter {
         let low = payload
             .first_chunk::<4>()
             .map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        if u64::from(low) & flags::SSL != 0 {
-            return Err(Fault::CannotLogIn("encryption was not offered"));
+        match (u64::from(low) & flags::SSL != 0, self.encryption) {
+            (true, Encryption::None) => {
+                return Err(Fault::CannotLogIn("encryption was not offered"));
+            }
+            (true, Encryption::Offered | Encryption::Required) => {
+                if payload.len() != SSL_REQUEST {
+                    return Err(Fault::Malformed(
+                        "a request for encryption with a login in it",
+                    ));
+                }
+                self.encryption = Encryption::On;
+                return Ok(Arrival::Encrypt);
+            }
+            (false, Encryption::Required) => return Err(Fault::TlsRequired),
+            (_, Encryption::On) | (false, _) => {}
         }
         let mut login = Login::parse(payload)
             .map_err(|_| Fault::CannotLogIn("it does not speak the 4.1 protocol"))?;

@@ -2,4 +2,4 @@
 
 mod greeter;
 
-pub(crate) use greeter::{Arrival, Greeter, Who};
+pub(crate) use greeter::{Arrival, Encryption, Greeter, Who};

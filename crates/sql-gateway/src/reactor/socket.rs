@@ -3,7 +3,8 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -13,9 +14,10 @@ use mio::event::{Event, Source as _};
 use mio::unix::SourceFd;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, getsockname, recv, send, sendmsg};
 
 use super::core::{core, current};
+use super::tls::Layer;
 use super::zipped::Zipped;
 
 const READABLE: u8 = 1;
@@ -80,6 +82,10 @@ impl Source {
         self.state.get() & what != 0
     }
 
+    fn set(&self, what: u8) {
+        self.state.set(self.state.get() | what);
+    }
+
     fn clear(&self, what: u8) {
         self.state.set(self.state.get() & !what);
     }
@@ -106,6 +112,8 @@ pub(crate) struct Socket {
     /// The kernel was asked to say when there is room again.
     wants_room: bool,
     zipped: Option<Box<Zipped>>,
+    /// What lies between the kernel's stream and ours; nothing, when it is plain.
+    layer: Option<Box<Layer>>,
 }
 
 impl std::fmt::Debug for Socket {
@@ -136,6 +144,7 @@ impl Socket {
             slot,
             wants_room: false,
             zipped: None,
+            layer: None,
         })
     }
 
@@ -174,7 +183,7 @@ impl Socket {
     /// Reads what has come. Zero bytes are the end.
     pub(crate) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let Some(mut zipped) = self.zipped.take() else {
-            return self.poll_recv(buffer);
+            return self.poll_read_layer(buffer);
         };
         let read = self.poll_read_zipped(&mut zipped, buffer);
         self.zipped = Some(zipped);
@@ -192,15 +201,23 @@ impl Socket {
                 return Poll::Ready(Ok(plain));
             }
             let mut raw = [0; 4096];
-            match ready!(self.poll_recv(&mut raw))? {
+            match ready!(self.poll_read_layer(&mut raw))? {
                 0 => return Poll::Ready(Ok(0)),
                 n => zipped.feed(&raw[..n]),
             }
         }
     }
 
-    /// Less than fits means that there is no more for now.
-    fn poll_recv(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// Decrypted, if it is encrypted.
+    fn poll_read_layer(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.layer.is_some() {
+            return self.through(|layer, socket| layer.poll_read(socket, buffer));
+        }
+        self.poll_recv(buffer)
+    }
+
+    /// Of the kernel's stream. Less than fits means that there is no more for now.
+    pub(super) fn poll_recv(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             if !self.source.is(READABLE) {
                 self.source.wait();
@@ -224,7 +241,7 @@ impl Socket {
     /// Writes what fits. After `Pending` the same bytes must be offered again, and more behind them at will.
     pub(crate) fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Some(mut zipped) = self.zipped.take() else {
-            return self.poll_send(bytes);
+            return self.poll_write_layer(bytes);
         };
         let sent = self.poll_write_zipped(&mut zipped, bytes);
         self.zipped = Some(zipped);
@@ -233,7 +250,7 @@ impl Socket {
 
     fn poll_write_zipped(&mut self, zipped: &mut Zipped, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            let sent = ready!(self.poll_send(zipped.frame(bytes)))?;
+            let sent = ready!(self.poll_write_layer(zipped.frame(bytes)))?;
             match (sent, zipped.left(sent)) {
                 (0, _) => return Poll::Ready(Ok(0)),
                 (_, Some(accepted)) => return Poll::Ready(Ok(accepted)),
@@ -242,7 +259,26 @@ impl Socket {
         }
     }
 
-    fn poll_send(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Encrypted, if it is to be.
+    fn poll_write_layer(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.layer.is_some() {
+            return self.through(|layer, socket| layer.poll_write(socket, bytes));
+        }
+        self.poll_with_room(|stream| send(stream, bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// Parts of bytes, to the kernel's stream.
+    pub(super) fn poll_send(&mut self, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll_with_room(|stream| {
+            let nothing = &mut SendAncillaryBuffer::default();
+            sendmsg(stream, parts, nothing, SendFlags::NOSIGNAL)
+        })
+    }
+
+    fn poll_with_room(
+        &mut self,
+        write: impl Fn(&OwnedFd) -> Result<usize, Errno>,
+    ) -> Poll<io::Result<usize>> {
         loop {
             if !self.source.is(WRITABLE) {
                 self.source.wait();
@@ -251,7 +287,7 @@ impl Socket {
             if self.wants_room {
                 self.watch(false)?;
             }
-            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+            match write(&self.stream) {
                 Err(Errno::WOULDBLOCK) => {
                     self.source.clear(WRITABLE);
                     self.watch(true)?;
@@ -260,6 +296,29 @@ impl Socket {
                 done => return Poll::Ready(done.map_err(io::Error::from)),
             }
         }
+    }
+
+    /// From now on this lies between the kernel's stream and ours.
+    pub(super) fn lay(&mut self, layer: Box<Layer>) {
+        self.layer = Some(layer);
+    }
+
+    /// Reading on is worth a try, whatever the kernel said.
+    pub(super) fn has_more(&self) {
+        self.source.set(READABLE);
+    }
+
+    #[cold]
+    fn through(
+        &mut self,
+        does: impl FnOnce(&mut Layer, &mut Self) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(mut layer) = self.layer.take() else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        let done = does(&mut layer, self);
+        self.layer = Some(layer);
+        done
     }
 
     // Why not always: a unix socket would report each time that the other side has read something.
@@ -285,6 +344,11 @@ impl Socket {
         Poll::Pending
     }
 
+    /// Our end's address; `None` for what is no IP address.
+    pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
+        Ok(SocketAddr::try_from(getsockname(&self.stream)?).ok())
+    }
+
     /// What went wrong with the connection, once.
     pub(super) fn error(&self) -> io::Result<()> {
         Ok(socket_error(&self.stream)??)
@@ -304,6 +368,9 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        if let Some(mut layer) = self.layer.take() {
+            layer.say_farewell(self);
+        }
         // The kernel forgets a socket when it is closed.
         Source::forget(self.slot);
     }

@@ -4,7 +4,6 @@ macro_rules! reasons {
     ($(#[doc = $about:literal])* $type:ident { $( $(#[doc = $doc:literal])* $name:ident $text:literal, )* }) => {
         $(#[doc = $about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(dead_code, reason = "some are the pool's and the splitter's")]
         pub(crate) enum $type { $( $(#[doc = $doc])* $name, )* }
 
         impl $type {
@@ -37,6 +36,8 @@ reasons! {
         Vanished "vanished",
         /// The login was refused: password, account, host, protocol.
         Refused "login-refused",
+        /// The handshake of its encryption failed.
+        NotEncrypted "tls-failed",
         /// It did not say in time who it is.
         Slow "login-timeout",
         /// Too many others that had not said who they are came after it.
@@ -65,7 +66,7 @@ reasons! {
         Moved "moved",
         /// Reads of a session go to a replica.
         Read "read",
-        /// The pool had none that was free.
+        /// The session had given its connection up, and the pool had none that was free.
         Pool "pool",
     }
 }

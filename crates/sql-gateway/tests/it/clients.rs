@@ -17,7 +17,7 @@ fn text(output: &Output) -> String {
 }
 
 /// True when this machine has the tool; says so when it has not.
-fn has(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
     let found = std::process::Command::new(program)
         .args(arguments)
         .output()

@@ -4,9 +4,11 @@
 #![expect(clippy::print_stdout, reason = "figures, and what was skipped")]
 
 mod away;
+mod balanced;
 mod bulk;
 mod clients;
 mod doubt;
+mod encrypted;
 mod failover;
 mod hold;
 mod kill;

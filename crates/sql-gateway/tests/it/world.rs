@@ -9,7 +9,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use sql_gateway::{
-    Accounts, Address, Config, Dial, Gateway, Handle, Lease, Proof, Route, Stream, Target,
+    Accounts, Address, Config, Dial, Gateway, Handle, Lease, Proof, Route, Stream, Target, Tls,
 };
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -118,6 +118,8 @@ pub(crate) const PW: &str = "*D821809F681A40A6E379B50D0463EFAE20BDD122";
 /// A running gateway.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    /// Of all listeners.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) handle: Handle,
     pub(crate) table: Arc<Table>,
     pub(crate) answers: Arc<Answers>,
@@ -134,8 +136,13 @@ impl World {
         Self::with(Config::default())
     }
 
-    pub(crate) fn with(mut config: Config) -> Self {
-        config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    pub(crate) fn with(config: Config) -> Self {
+        Self::encrypting(config, None)
+    }
+
+    /// The same, with a certificate; more listeners than the first are those of `config`.
+    pub(crate) fn encrypting(mut config: Config, tls: Option<Tls>) -> Self {
+        config.listen.insert(0, "127.0.0.1:0".parse().unwrap());
         config.threads = 2;
         let table = Arc::new(Table::default());
         for (user, proofs) in [
@@ -158,11 +165,15 @@ impl World {
         )
         .unwrap();
         let answers = Arc::new(Answers::default());
-        let gateway = gateway.asking(Arc::clone(&answers) as _);
-        let (address, handle) = (gateway.local_addresses()[0], gateway.handle());
+        let mut gateway = gateway.asking(Arc::clone(&answers) as _);
+        if let Some(tls) = tls {
+            gateway = gateway.encrypting(tls);
+        }
+        let (addresses, handle) = (gateway.local_addresses(), gateway.handle());
         let task = Some(tokio::spawn(gateway.run(ends)));
         Self {
-            address,
+            address: addresses[0],
+            addresses,
             handle,
             table,
             answers,
