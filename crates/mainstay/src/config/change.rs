@@ -109,7 +109,7 @@ mod tests {
     fn change_when_its_keys_are_listed_then_each_exists() {
         for key in LIVE {
             let (section, name) = key.split_once('.').unwrap();
-            let section = crate::config::SECTIONS.iter().find(|s| s.name == section);
+            let section = super::super::SECTIONS.iter().find(|s| s.name == section);
             assert!(section.unwrap().key(name).is_some(), "{key}");
         }
     }
