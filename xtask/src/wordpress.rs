@@ -46,7 +46,15 @@ pub(crate) fn unpack(package: &str, root: &Path) -> Result<()> {
     fs::create_dir_all(&dir)?;
     let fetch = || {
         let mut command = Command::new("apt-get");
-        command.args(["-q", "-o", "APT::Sandbox::User=root", "download", package]);
+        command.args(["-q", "-o", "APT::Sandbox::User=root"]);
+        // Why limits: without a network the story is skipped, and soon.
+        command.args([
+            "-o",
+            "Acquire::http::Timeout=20",
+            "-o",
+            "Acquire::Retries=1",
+        ]);
+        command.args(["download", package]);
         process::output(command.current_dir(&dir))
     };
     if fetch().is_err() {
