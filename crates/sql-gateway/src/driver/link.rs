@@ -371,6 +371,11 @@ impl Link {
             ahead,
             ..
         } = self;
+        if ahead.is_empty()
+            && let Some(number) = session.file_number()
+        {
+            client.asks_for_file(number);
+        }
         let read = scratch::poll_read(client, |chunk| {
             if chunk.is_empty() {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof));

@@ -2,7 +2,8 @@
 //! between bytes that have come and the task that waits for them.
 //!
 //! `turn.rs` the loop · `core.rs` what tasks reach of it · `socket.rs` non-blocking streams, `connect.rs` making them,
-//! `listener.rs` accepting them · `tls.rs` encrypted ones · `zipped.rs` the compressed protocol · `timer.rs` waiting for a time, `clock.rs` a cheap one · `inbox.rs` calls from other threads · `slots.rs` places
+//! `listener.rs` accepting them · `tls.rs` encrypted ones · `zipped.rs` the compressed protocol, `renumber.rs` its packets'
+//! numbers · `timer.rs` waiting for a time, `clock.rs` a cheap one · `inbox.rs` calls from other threads · `slots.rs` places
 //! with numbers. Futures of tokio's channels work here; its sockets and timers do not.
 
 mod clock;
@@ -10,6 +11,7 @@ mod connect;
 mod core;
 mod inbox;
 mod listener;
+mod renumber;
 mod slots;
 mod socket;
 mod timer;

@@ -164,6 +164,13 @@ impl Socket {
         self.zipped.is_some()
     }
 
+    /// The client was asked for a file whose first packet has this number. Only the compressed protocol cares.
+    pub(crate) fn asks_for_file(&mut self, number: u8) {
+        if let Some(zipped) = &mut self.zipped {
+            zipped.asks_for_file(number);
+        }
+    }
+
     /// True when the other side has neither said anything nor ended, as far as the kernel knows by now. What comes is for
     /// the current task.
     pub(crate) fn is_quiet(&mut self) -> bool {

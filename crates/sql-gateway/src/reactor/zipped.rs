@@ -2,11 +2,14 @@
 //! deflate is inflated; what goes to them is framed as it is, which the protocol allows and which costs nothing.
 //!
 //! A frame: its length here (3 bytes), its number, its length inflated (3 bytes, 0: it is not deflated). Its content
-//! has no relation to where packets begin. Numbers go on from the client's, as a server's (`net_serv.cc`).
+//! has no relation to where packets begin. Numbers go on from the client's, as a server's (`net_serv.cc`); those of the
+//! packets inside are put right.
 
 use std::io;
 
 use flate2::{Decompress, FlushDecompress, Status};
+
+use super::renumber::Renumber;
 
 const HEADER: usize = 7;
 /// The most that is framed at a time.
@@ -20,6 +23,7 @@ pub(super) struct Zipped {
     frame: Option<Frame>,
     /// More may come out of what was taken.
     has_more: bool,
+    packets: Renumber,
     /// Of the next frame that is written.
     number: u8,
     out: Vec<u8>,
@@ -62,11 +66,22 @@ impl Zipped {
         }
     }
 
+    /// The client was asked for a file; see [`Renumber::file`].
+    pub(super) fn asks_for_file(&mut self, number: u8) {
+        self.packets.file(number);
+    }
+
     /// Reads what there is, of one frame at the most; nothing: bytes of the socket are needed.
     ///
     /// # Errors
     /// It is not the compressed protocol.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.unframe(buffer)?;
+        self.packets.pass(&mut buffer[..read]);
+        Ok(read)
+    }
+
+    fn unframe(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let rest = &self.raw[self.at..];
             let Some(frame) = &mut self.frame else {

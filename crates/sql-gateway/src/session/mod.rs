@@ -378,6 +378,11 @@ impl Session {
         }
     }
 
+    /// The number of a file's first packet, while the client is asked for one.
+    pub(crate) fn file_number(&self) -> Option<u8> {
+        (self.phase == Phase::Infile).then(|| self.walker.next_sequence())
+    }
+
     fn next_sequence(&self) -> u8 {
         if self.delivered && self.phase == Phase::Flight {
             self.walker.next_sequence()

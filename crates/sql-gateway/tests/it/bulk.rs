@@ -57,6 +57,26 @@ async fn a_local_file_when_loaded_arrives_whole_and_the_session_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_local_file_when_compressed_behind_other_answers_arrives_whole() {
+    let world = World::before_pair();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    for row in 0..100_000 {
+        writeln!(file, "{row}\tline {row}").unwrap();
+    }
+    file.flush().unwrap();
+    // One command: the numbers of the packets before the file are not those of their frames.
+    let sql = format!(
+        "DELIMITER //\nCREATE OR REPLACE TABLE zipped (a INT, b VARCHAR(50)); SELECT 1; SELECT 2; \
+         LOAD DATA LOCAL INFILE '{}' INTO TABLE zipped; \
+         SELECT COUNT(*), SUM(a) FROM zipped; DROP TABLE zipped //",
+        file.path().display()
+    );
+    let options = ["--local-infile=1", "--compress"];
+    let answer = mariadb(world.address.port(), &options, &sql).await;
+    assert_eq!(answer, "1\n2\n100000\t4999950000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn packets_over_16_mib_when_sent_and_answered_go_through_in_little_memory() {
     if !alone("bulk::packets_over_16_mib_when_sent_and_answered_go_through_in_little_memory") {
         return;

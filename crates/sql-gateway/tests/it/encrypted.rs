@@ -132,25 +132,31 @@ async fn a_listener_that_requires_encryption_lets_nobody_in_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn great_packets_both_ways_when_encrypted_arrive_whole() {
+async fn great_packets_both_ways_when_encrypted_or_compressed_arrive_whole() {
     let (world, file) = world();
     let [ca, _] = verified(&file);
     let sent = "x".repeat(17 << 20);
     let sql = format!(
         "SELECT LENGTH('{sent}'), MD5(REPEAT('yz', 9000000)); SELECT REPEAT('yz', 9000000);"
     );
-    let output = client(world.address, &[&ca], sql).await;
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let said = String::from_utf8(output.stdout).unwrap();
-    let (lengths, answer) = said.split_once('\n').unwrap();
-    assert!(lengths.starts_with(&(17 << 20).to_string()), "{lengths}");
-    let answer = answer.trim_end();
-    assert_eq!(answer.len(), 18_000_000);
-    assert!(answer.as_bytes().chunks(2).all(|pair| pair == b"yz"));
+    for options in [
+        [ca.as_str(), "--skip-compress"],
+        [ca.as_str(), "--compress"],
+        ["--skip-ssl", "--compress"],
+    ] {
+        let output = client(world.address, &options, sql.clone()).await;
+        assert!(
+            output.status.success(),
+            "{options:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let said = String::from_utf8(output.stdout).unwrap();
+        let (lengths, answer) = said.split_once('\n').unwrap();
+        assert!(lengths.starts_with(&(17 << 20).to_string()), "{lengths}");
+        let answer = answer.trim_end();
+        assert_eq!(answer.len(), 18_000_000);
+        assert!(answer.as_bytes().chunks(2).all(|pair| pair == b"yz"));
+    }
     world.end().await;
 }
 
