@@ -44,14 +44,15 @@ impl Handle {
         self.shared.figures()
     }
 
-    /// Follows another configuration without refusing anybody: addresses and sockets, `hold_max`, `max_connections`
-    /// and `unidentified_max`; what else it says is not looked at. Connections that are there stay, also those of an
-    /// address that is given up.
+    /// Follows another configuration without refusing anybody: addresses with their rules, sockets, `hold_max`,
+    /// `max_connections` and `unidentified_max`; what else it says is not looked at. Connections that are there stay,
+    /// also those of an address that is given up.
     ///
     /// # Errors
     /// An address or socket cannot be opened: then everything is as before.
     pub fn reconfigure(&self, config: &Config) -> Result<(), GatewayError> {
         let entrances = self.shared.doors.change(config)?;
+        // Why before they open: nobody comes in by a new address without its rules.
         self.shared.limits.set(config);
         self.shared.doorstep.set_limit(unidentified_max(config));
         crew::admit(&self.shared, entrances);

@@ -7,12 +7,23 @@ use super::Config;
 use super::error::Result;
 
 /// What a running agent follows; everything else waits for `mainstay upgrade` or a restart.
-const LIVE: [&str; 5] = [
-    "gateway.listen",
+const LIVE: [&str; 8] = [
+    FRONT[0],
+    FRONT[1],
+    FRONT[2],
+    FRONT[3],
     "gateway.sockets",
     "gateway.hold_max",
     "gateway.max_connections",
     "gateway.linger",
+];
+
+/// Addresses and their rules: all of them or none, as an address must not open without its rules.
+const FRONT: [&str; 4] = [
+    "gateway.listen",
+    "gateway.require_tls",
+    "gateway.accept_proxy",
+    "gateway.proxy_from",
 ];
 
 /// Keys with other values than before.
@@ -24,15 +35,34 @@ pub(crate) struct Change {
     pub(crate) waiting: Vec<String>,
 }
 
+impl Change {
+    /// These keys wait, too.
+    fn hold_back(&mut self, keys: &[&str]) {
+        let live = std::mem::take(&mut self.live).into_iter();
+        let (held, live): (Vec<_>, _) = live.partition(|key| keys.contains(&key.as_str()));
+        self.live = live;
+        self.waiting.extend(held);
+        self.waiting.sort();
+    }
+}
+
 impl Config {
     /// This configuration as far as a running agent can follow `wanted`, and what that changes.
     ///
     /// Errors: what can be followed does not go together with the rest as it is.
     pub(crate) fn following(&self, wanted: &Self) -> Result<(Self, Change)> {
-        let change = self.change_to(wanted);
+        let mut change = self.change_to(wanted);
         let mut file = self.file.clone();
         let (gateway, new) = (&mut file.gateway, &wanted.file.gateway);
-        gateway.listen.clone_from(&new.listen);
+        // Why not else: nobody could encrypt where all must before `gateway.tls` holds, and that waits.
+        if gateway.tls || new.require_tls.is_empty() {
+            gateway.listen.clone_from(&new.listen);
+            gateway.require_tls.clone_from(&new.require_tls);
+            gateway.accept_proxy.clone_from(&new.accept_proxy);
+            gateway.proxy_from.clone_from(&new.proxy_from);
+        } else {
+            change.hold_back(&FRONT);
+        }
         gateway.sockets.clone_from(&new.sockets);
         gateway.hold_max = new.hold_max;
         gateway.max_connections = new.max_connections;
@@ -112,6 +142,29 @@ mod tests {
             let section = super::super::SECTIONS.iter().find(|s| s.name == section);
             assert!(section.unwrap().key(name).is_some(), "{key}");
         }
+    }
+
+    #[test]
+    fn change_when_an_address_comes_with_a_rule_then_both_are_followed_or_neither() {
+        let two = "listen = [\"127.0.0.1:3306\", \"10.0.0.1:3306\"]\n";
+        let proxy = "accept_proxy = [\"10.0.0.1:3306\"]\nproxy_from = [\"10.0.0.0/8\"]\n";
+        let strict = "tls = true\nrequire_tls = [\"10.0.0.1:3306\"]\n";
+        let (now, change) = of("")
+            .following(&of(&format!("[gateway]\n{two}{proxy}")))
+            .unwrap();
+        assert_eq!(change.live.len(), 3, "{change:?}");
+        assert_eq!(now.gateway().accept_proxy, now.listen[1..]);
+        assert_eq!(now.gateway().proxy_from.len(), 1);
+        let wanted = of(&format!("[gateway]\n{two}{strict}"));
+        let old = of("[gateway]\ntls = true\n");
+        let (now, _) = old.following(&wanted).unwrap();
+        assert_eq!(now.gateway().require_tls, now.listen[1..]);
+        let (now, change) = of("").following(&wanted).unwrap();
+        assert_eq!(
+            change.waiting,
+            ["gateway.listen", "gateway.require_tls", "gateway.tls"]
+        );
+        assert!(change.live.is_empty() && now.listen.len() == 1);
     }
 
     #[test]

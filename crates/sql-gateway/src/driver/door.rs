@@ -21,22 +21,22 @@ pub(super) struct Door {
 impl Door {
     /// The one that this client came through.
     pub(super) fn of(shared: &Shared, entry: &Entry, stream: &Socket) -> io::Result<Self> {
-        let config = &shared.config;
+        let rules = shared.limits.rules();
         let is_tcp = entry.peer().is_some();
         let offered = is_tcp && shared.tls.get().is_some();
         // Why: most gateways have no such rules, and then nobody asks the kernel.
-        let asks = is_tcp && !(config.accept_proxy.is_empty() && config.require_tls.is_empty());
+        let asks = is_tcp && !(rules.accept_proxy.is_empty() && rules.require_tls.is_empty());
         let here = if asks { stream.local_address()? } else { None };
         let is_one_of = |addresses: &[SocketAddr]| {
             here.is_some_and(|here| addresses.iter().any(|address| covers(*address, here)))
         };
-        let encryption = match (is_one_of(&config.require_tls), offered) {
+        let encryption = match (is_one_of(&rules.require_tls), offered) {
             (true, _) => Encryption::Required,
             (false, true) => Encryption::Offered,
             (false, false) => Encryption::None,
         };
         Ok(Self {
-            announces: is_one_of(&config.accept_proxy),
+            announces: is_one_of(&rules.accept_proxy),
             encryption,
         })
     }
@@ -51,7 +51,8 @@ impl Door {
         let Some(balancer) = entry.peer().filter(|_| self.announces) else {
             return Ok(Ok(()));
         };
-        let mut known = shared.config.proxy_from.iter();
+        let rules = shared.limits.rules();
+        let mut known = rules.proxy_from.iter();
         if !known.any(|network| network.contains(balancer.ip())) {
             return Ok(Err(Fault::NoBalancer));
         }

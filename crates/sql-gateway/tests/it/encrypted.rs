@@ -132,6 +132,40 @@ async fn a_listener_that_requires_encryption_lets_nobody_in_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rules_of_addresses_when_changed_hold_for_who_comes_next() {
+    let (world, _file) = world();
+    let (first, strict): (SocketAddr, SocketAddr) = (
+        "127.0.0.1:0".parse().unwrap(),
+        "127.0.0.2:0".parse().unwrap(),
+    );
+    let mut there = Raw::ready(world.address);
+    let plain = async |address| text(&client(address, &["--skip-ssl"], "SELECT 1".into()).await);
+    // The rule goes to the first address, and the second becomes a load balancer's, where this is none.
+    let config = Config {
+        listen: vec![first, strict],
+        require_tls: vec![first],
+        accept_proxy: vec![strict],
+        proxy_from: vec!["10.0.0.0/8".parse().unwrap()],
+        ..Config::default()
+    };
+    world.handle.reconfigure(&config).unwrap();
+    let said = plain(world.address).await;
+    assert!(said.contains("ERROR 3159 (08004)"), "{said}");
+    let said = plain(world.addresses[1]).await;
+    assert!(said.contains("ERROR"), "{said}");
+    assert_eq!(there.value("SELECT 42"), "42");
+    let config = Config {
+        listen: vec![first, strict],
+        ..Config::default()
+    };
+    world.handle.reconfigure(&config).unwrap();
+    for address in [world.address, world.addresses[1]] {
+        assert_eq!(plain(address).await, "1");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn great_packets_both_ways_when_encrypted_or_compressed_arrive_whole() {
     let (world, file) = world();
     let [ca, _] = verified(&file);
