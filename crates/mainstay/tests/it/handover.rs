@@ -1,7 +1,7 @@
 //! A running agent follows another configuration, and gives way to a new process, with clients before its doors.
 
 use std::fs::Permissions;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -106,6 +106,7 @@ fn agent_when_upgraded_then_nobody_is_refused_and_mariadb_goes_on() {
     let status = serving(&place);
     first.owns(server_pid(&status));
 
+    assert_metrics(&place);
     // What cannot take over is left as it is.
     let (code, _, err) = place.run(&["upgrade", "--program", "/bin/false"]);
     assert!(
@@ -217,10 +218,55 @@ fn upgrade_twice(place: &Place, first: &mut Agent) -> Taken {
     let there = at(place, place.sql_port()).unwrap();
     upgrade(place).leave();
     let third = upgrade(place);
+    wait("the agent serves the metrics", LIMIT, || {
+        has_socket(third.0, listener(place, place.port(6)))
+    });
+    assert_metrics(place);
     assert!(is_greeted(&there) && !first.has_ended());
     drop(there);
     wait("its last connection has ended", LIMIT, || first.has_ended());
     third
+}
+
+/// The page of metrics comes, with the gateway's figures.
+fn assert_metrics(place: &Place) {
+    let mut page = String::new();
+    wait("the gateway's figures are served", LIMIT, || {
+        page.clear();
+        let Ok(mut stream) = at(place, place.port(6)) else {
+            return false;
+        };
+        let asked = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        asked.is_ok()
+            && stream.read_to_string(&mut page).is_ok()
+            && page.contains("\nmainstay_primary{node=\"alpha\"} 1\n")
+            && page.contains("\nmainstay_gateway_clients_closed_total{")
+    });
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+}
+
+/// The inode of the socket that listens at this port of the place.
+fn listener(place: &Place, port: u16) -> Option<u64> {
+    let ip: std::net::Ipv4Addr = place.address().parse().unwrap();
+    let here = format!("{:08X}:{port:04X}", u32::from_ne_bytes(ip.octets()));
+    let all = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    all.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_it = words.get(1) == Some(&here.as_str()) && words.get(3) == Some(&"0A");
+        is_it.then(|| words.get(9)?.parse().ok()).flatten()
+    })
+}
+
+/// The process has this socket.
+fn has_socket(pid: i32, inode: Option<u64>) -> bool {
+    let Some(inode) = inode else { return false };
+    let wanted = format!("socket:[{inode}]");
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    files
+        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+        .any(|link| link.as_os_str() == wanted.as_str())
 }
 
 /// An old process ends when its time is over, whoever is connected.

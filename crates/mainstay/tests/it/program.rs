@@ -45,7 +45,7 @@ impl Place {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
         let address = format!("127.0.{net}.1");
-        let listeners: Vec<_> = (0..6).map(|_| free(&address)).collect();
+        let listeners: Vec<_> = (0..7).map(|_| free(&address)).collect();
         let ports = listeners.iter().map(|(port, _)| *port).collect();
         Self {
             dir,
@@ -104,6 +104,10 @@ impl Place {
         add("--sql-listen", format!("{}:{}", self.address, ports[1]));
         add("--sql-socket", path("sql.sock"));
         add("--set", format!("peer.port={}", ports[0]));
+        add(
+            "--set",
+            format!("monitor.listen={}:{}", self.address, ports[6]),
+        );
         add("--set", format!("mariadb.port={}", ports[2]));
         add("--set", format!("mariadb.extra_port={}", ports[3]));
         add("--set", format!("mariadb.tunnel_port={}", ports[4]));
@@ -117,7 +121,8 @@ impl Place {
         options
     }
 
-    /// 0: peers, 1: applications, 2 to 4: the server's port, extra port and tunnel port, 5: nobody's.
+    /// 0: peers, 1: applications, 2 to 4: the server's port, extra port and tunnel port, 5: nobody's,
+    /// 6: metrics.
     pub(crate) fn port(&self, at: usize) -> u16 {
         self.ports[at]
     }
