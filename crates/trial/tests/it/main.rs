@@ -18,7 +18,8 @@ use std::{path::PathBuf, time::Duration};
 use tokio::sync::{Mutex, MutexGuard};
 use trial::{Builder, Cluster, Layout, Limits, Load, Plan};
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// Why so long: a replica that found no source tries again after a minute.
+const LIMIT: Duration = Duration::from_mins(2);
 
 fn limits() -> Limits {
     Limits {
