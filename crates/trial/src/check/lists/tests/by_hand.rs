@@ -250,6 +250,20 @@ fn reads_when_repeated_then_they_show_the_same_snapshot() {
 }
 
 #[test]
+fn snapshot_when_a_gateway_ran_the_transaction_again_then_it_may_be_as_new_as_its_last_read() {
+    let seen = |sent_ms, answered_ms| {
+        let at = Duration::from_millis;
+        let mut again = made(1, Repeatable, 0, 60).read(1, &[]).read(2, &[5]).ok();
+        again.steps[0].answered = at(10);
+        (again.steps[1].sent, again.steps[1].answered) = (at(sent_ms), at(answered_ms));
+        let other = made(2, Single, 20, 30).append(2, 5).ok();
+        found(vec![again, other], &[image("alpha", &[(2, &[5])])])
+    };
+    assert_eq!(seen(50, 60), [""; 0]);
+    assert_ne!(seen(12, 15), [""; 0], "it shows what was not yet sent");
+}
+
+#[test]
 fn snapshots_when_two_disagree_on_the_order_then_nobody_may() {
     let transactions = vec![
         at_once(1, Single).append(1, 10).ok(),
