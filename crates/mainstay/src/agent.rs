@@ -20,6 +20,7 @@ mod handover;
 mod keeping;
 mod lock;
 mod log;
+mod names;
 mod node;
 mod notify;
 mod orders;
@@ -28,6 +29,7 @@ mod pages;
 mod papers;
 mod reception;
 mod refusal;
+mod replica;
 mod route;
 mod supervisor;
 mod transport;
@@ -351,5 +353,11 @@ fn start_gateway(node: &Arc<Node>, footing: &watch::Receiver<bool>) -> Group {
     group
         .services
         .keep("gate", move |stop| gate::run(Arc::clone(&of), stop));
+    if node.config.file.gateway.split {
+        let of = Arc::clone(node);
+        group
+            .services
+            .keep("names", move |stop| names::run(Arc::clone(&of), stop));
+    }
     group
 }

@@ -43,6 +43,7 @@ pub use account::Account;
 pub use activity::{Activity, Work};
 pub use applications::AccountProof;
 pub use backup::{Adopted, BackupStream, Progress, Received, Stage};
+pub use catalog::Definitions;
 pub use drift::{Drift, Remedy};
 pub use error::{Error, Result};
 pub use exchange::{ROOM, aside_of, put_aside};

@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) watching: Kept,
     /// What `status` saw last, to ask for no more than is of use.
     pub(crate) was_replica: AtomicBool,
+    /// Session that reads definitions, which may take its time.
+    pub(crate) reading: Kept,
     /// Session of all other statements, one at a time.
     pub(crate) acting: Kept,
 }
@@ -54,6 +56,7 @@ impl Server {
             process: Mutex::new(None),
             watching: Kept::default(),
             was_replica: AtomicBool::new(false),
+            reading: Kept::default(),
             acting: Kept::default(),
         };
         Ok(Self {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sql_gateway::{
-    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Proof, Route, Stream, Target,
+    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Proof, Replicas, Route, Stream, Target,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -23,11 +23,11 @@ struct Server(u16);
 
 #[async_trait]
 impl Dial for Server {
-    fn direct(&self, _route: &Route) -> Option<Address> {
+    fn direct(&self, _route: &Route, _node: &str) -> Option<Address> {
         Some(Address::Tcp(([127, 0, 0, 1], self.0).into()))
     }
 
-    async fn dial(&self, _route: &Route) -> io::Result<Box<dyn Stream>> {
+    async fn dial(&self, _route: &Route, _node: &str) -> io::Result<Box<dyn Stream>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -74,6 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         hold: false,
         lease: Lease::default(),
         behind: Behind::default(),
+        replicas: Replicas::default(),
     };
     // Why kept: a route whose sender is gone would never be followed again.
     let (_route, routes) = watch::channel(route);

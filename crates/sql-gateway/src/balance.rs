@@ -13,9 +13,12 @@ pub(crate) struct Load {
 
 /// The replica for a read, or `None` for the primary. The one on which least runs; of equals the primary, which needs
 /// no wait. A replica that is further behind than `max_lag` gets no reads.
-pub(crate) fn choose(primary: usize, replicas: &[Load], max_lag: Duration) -> Option<usize> {
+pub(crate) fn choose(
+    primary: usize,
+    replicas: impl Iterator<Item = Load>,
+    max_lag: Duration,
+) -> Option<usize> {
     let fresh = replicas
-        .iter()
         .enumerate()
         .filter(|(_, load)| load.lag.is_some_and(|lag| lag <= max_lag));
     let (place, least) = fresh.min_by_key(|(_, load)| load.running)?;
@@ -33,6 +36,10 @@ mod tests {
             running,
             lag: Some(Duration::from_millis(lag)),
         }
+    }
+
+    fn choose(primary: usize, replicas: &[Load], max_lag: Duration) -> Option<usize> {
+        super::choose(primary, replicas.iter().copied(), max_lag)
     }
 
     #[test]

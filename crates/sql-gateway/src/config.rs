@@ -1,11 +1,13 @@
 //! What a gateway needs to know besides the route: addresses and limits.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::freshness::Freshness;
 use crate::network::Network;
 
 /// Settings of one gateway.
@@ -36,6 +38,18 @@ pub struct Config {
     pub threads: usize,
     /// Connections to servers that outlive their client.
     pub pool: Pool,
+    /// Reads go to replicas, too, where the route has some.
+    pub split: bool,
+    /// They go there whenever they may, not only when the primary is busier.
+    pub prefer_replicas: bool,
+    /// What reads on replicas see of what was written before.
+    pub freshness: Freshness,
+    /// The same for accounts of their own, by user name.
+    pub freshness_of: BTreeMap<String, Freshness>,
+    /// A replica that is further behind the primary gets no reads.
+    pub lag_max: Duration,
+    /// How long a read waits on a replica for what it must see; then it goes to the primary.
+    pub wait_max: Duration,
     /// The version told to clients until a server was seen; afterwards the server's own.
     pub server_version: String,
 }
@@ -86,6 +100,12 @@ impl Default for Config {
             unidentified_max: 500,
             threads: 0,
             pool: Pool::default(),
+            split: false,
+            prefer_replicas: false,
+            freshness: Freshness::default(),
+            freshness_of: BTreeMap::new(),
+            lag_max: Duration::from_millis(500),
+            wait_max: Duration::from_millis(100),
             server_version: "5.5.5-10.11.19-MariaDB".to_owned(),
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Lane {
     statements: AtomicU64,
     /// What its thread has done.
     pub(crate) tally: Tally,
+    /// Of these: reads on replicas.
+    reads: AtomicU64,
 }
 
 impl Lane {
@@ -42,6 +44,16 @@ impl Lane {
     /// Runs `visit` on its thread.
     pub(crate) fn visit(&self, visit: impl FnOnce() + Send + 'static) {
         self.inbox.visit(visit);
+    }
+
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Counts a read on a replica.
+    pub(crate) fn count_read(&self) {
+        self.count_statement();
+        self.reads.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_statement(&self) {
@@ -70,6 +82,7 @@ impl Crew {
             clients: AtomicUsize::new(0),
             statements: AtomicU64::new(0),
             tally: Tally::default(),
+            reads: AtomicU64::new(0),
         };
         let lanes = reactors.iter().map(lane).collect();
         Ok((Self { reactors }, lanes))

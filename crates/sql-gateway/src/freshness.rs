@@ -9,17 +9,21 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wire::gtid::{Gtid, Position};
 
 /// Which writes a read on a replica must see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    /// All that were acknowledged to anybody before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Freshness {
+    /// All that were acknowledged to anybody before it, through any gateway.
     #[default]
+    #[serde(rename = "site")]
     Site,
     /// Those of its own connection.
+    #[serde(rename = "connection")]
     Connection,
     /// None in particular.
+    #[serde(rename = "none")]
     Nothing,
 }
 
@@ -76,6 +80,16 @@ impl Horizon {
         self.under_way = None;
     }
 
+    /// What the answer to this question was, if no later one has come.
+    pub(crate) fn answer_to(&self, question: u64) -> Option<&Position> {
+        (self.answered == question).then_some(&self.position)
+    }
+
+    /// The question that was answered last.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered
+    }
+
     /// What this read must see, once it is known.
     pub(crate) fn position(&self, ticket: Ticket) -> Option<&Position> {
         (self.answered >= ticket.0).then_some(&self.position)
@@ -105,18 +119,20 @@ impl Freshness {
         reached: &Position,
         limit: Duration,
     ) -> Need {
-        let own: Position = wrote.into_iter().collect();
-        let position = match self {
+        let others = match self {
             Self::Nothing => return Need::Nothing,
-            Self::Connection => own,
+            Self::Connection => None,
             Self::Site => match horizon.0.position(horizon.1) {
-                Some(position) => position.joined(&own),
                 None => return Need::Answer,
+                position => position,
             },
         };
-        if reached.covers(&position) {
+        let has_own = wrote.is_none_or(|gtid| reached.sequence(gtid.domain) >= gtid.sequence);
+        if has_own && others.is_none_or(|position| reached.covers(position)) {
             return Need::Nothing;
         }
+        let own: Position = wrote.into_iter().collect();
+        let position = others.map_or_else(|| own.clone(), |position| position.joined(&own));
         let position = position.to_string();
         if position.len() > MAX_POSITION {
             return Need::Primary;

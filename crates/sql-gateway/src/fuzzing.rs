@@ -37,7 +37,8 @@ pub fn session(bytes: &[u8]) {
     );
     if first & 4 != 0 {
         session.spread(45);
-        session.replica_attached();
+        session.know(1, Some(std::sync::Arc::default()));
+        session.replica_attached(b"shop");
     }
     while let Some((&head, more)) = rest.split_first() {
         let (piece, after) = more.split_at(more.len().min(usize::from(head >> 2) * 4));
@@ -120,7 +121,8 @@ fn from_server(session: &mut Session, mut bytes: &[u8]) {
             }
             _ if there => {
                 session.replica_lost();
-                session.replica_attached();
+                session.know(1, Some(std::sync::Arc::default()));
+                session.replica_attached(b"shop");
                 return;
             }
             _ => {

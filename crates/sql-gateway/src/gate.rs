@@ -163,6 +163,7 @@ mod tests {
             hold: false,
             lease: crate::lease::Lease::default(),
             behind: crate::behind::Behind::default(),
+            replicas: crate::replicas::Replicas::default(),
         }
     }
 

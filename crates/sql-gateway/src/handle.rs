@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::crew;
 use crate::error::GatewayError;
+use crate::lexicon::Lexicon;
 use crate::metrics::Stats;
 use crate::service::{Shared, unidentified_max};
 use crate::tally::Figures;
@@ -71,6 +72,11 @@ impl Handle {
     /// Its connections go on.
     pub fn hand_over(&self) {
         self.shared.doors.hand_over();
+    }
+
+    /// What the database's names mean: to be told by whoever can read it. Reads are spread only while it is known.
+    pub fn lexicon(&self) -> Arc<Lexicon> {
+        Arc::clone(&self.shared.lexicon)
     }
 
     /// Figures for status.

@@ -7,13 +7,6 @@
 
 mod account;
 mod backend;
-#[cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        reason = "pure and tested; the driver asks for it once it has replicas"
-    )
-)]
 mod balance;
 mod behind;
 mod config;
@@ -24,13 +17,6 @@ mod driver;
 mod error;
 mod explain;
 mod fault;
-#[cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        reason = "pure and tested; the driver asks for it once it has replicas"
-    )
-)]
 mod freshness;
 mod frontend;
 #[cfg(feature = "fuzzing")]
@@ -38,6 +24,7 @@ pub mod fuzzing;
 mod gate;
 mod handle;
 mod lease;
+mod lexicon;
 mod limits;
 mod listen;
 mod metrics;
@@ -46,6 +33,7 @@ mod outcomes;
 mod pool;
 mod reactor;
 mod registry;
+mod replicas;
 mod route;
 mod secret;
 mod service;
@@ -58,12 +46,15 @@ pub use behind::Behind;
 pub use config::{Config, Pool};
 pub use error::GatewayError;
 pub use explain::{Assumed, Explanation, Where, explain};
+pub use freshness::Freshness;
 pub use handle::{Drained, Handle};
 pub use lease::Lease;
+pub use lexicon::{Lexicon, Reading};
 pub use listen::Inherited;
 pub use metrics::Stats;
 pub use network::Network;
 pub use outcomes::Outcomes;
+pub use replicas::{Progress, Replicas};
 pub use route::{Address, Dial, Route, Stream, Target};
 pub use service::Gateway;
 pub use tally::{AccountFigures, Figures, RouteFigures};

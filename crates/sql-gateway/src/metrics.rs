@@ -25,6 +25,8 @@ pub struct Stats {
     pub open_transactions: usize,
     /// Statements sent to servers.
     pub statements: u64,
+    /// Of these: reads sent to replicas.
+    pub reads_on_replicas: u64,
     /// Times a session was made again on another connection.
     pub moved: u64,
     /// Errors the gateway itself gave to clients.
@@ -67,7 +69,7 @@ impl Counters {
         &self,
         route: &Route,
         backends: usize,
-        (open_transactions, statements): (usize, u64),
+        (open_transactions, statements, reads_on_replicas): (usize, u64, u64),
     ) -> Stats {
         Stats {
             epoch: route.epoch,
@@ -77,6 +79,7 @@ impl Counters {
             held: self.held.load(Ordering::Relaxed),
             open_transactions,
             statements,
+            reads_on_replicas,
             moved: self.moved.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             backends,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
 
 use tokio::sync::Notify;
 
@@ -27,6 +28,12 @@ pub(crate) struct Entry {
     account: AtomicU16,
     /// The id on the server; 0 while it has no connection.
     server: AtomicU32,
+    /// The id on the replica that runs its read; 0 while none does.
+    elsewhere: AtomicU32,
+    /// That read is to be killed there.
+    struck: AtomicBool,
+    /// Wakes the session, once it has a connection to a replica.
+    waker: Mutex<Option<Waker>>,
     user: Mutex<Box<[u8]>>,
     /// KILLs that were sent for it and not refused.
     kills: AtomicU32,
@@ -88,6 +95,38 @@ impl Entry {
 
     pub(crate) fn set_account(&self, account: u16) {
         self.account.store(account, Ordering::Relaxed);
+    }
+
+    /// A connection to a replica is there: whoever strikes its read wakes it by this.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    /// A read runs on a replica under this id; 0: no more.
+    pub(crate) fn set_elsewhere(&self, id: u32) {
+        self.struck.store(false, Ordering::SeqCst);
+        self.elsewhere.store(id, Ordering::SeqCst);
+    }
+
+    /// A KILL was allowed by the primary, which does not run this session's read: the session sees to it.
+    pub(crate) fn strike(&self) {
+        if self.elsewhere.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        self.struck.store(true, Ordering::SeqCst);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = &*waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The id on the replica under which the read is to be killed, once.
+    pub(crate) fn take_strike(&self) -> Option<u32> {
+        let is_struck =
+            self.struck.load(Ordering::Relaxed) && self.struck.swap(false, Ordering::SeqCst);
+        is_struck
+            .then(|| self.elsewhere.load(Ordering::SeqCst))
+            .filter(|id| *id != 0)
     }
 
     pub(crate) fn set_user(&self, user: &[u8]) {
@@ -171,6 +210,11 @@ impl Killing {
         Self(target)
     }
 
+    /// The primary's server did it; a replica may have to do it, too.
+    pub(crate) fn done(self) {
+        self.0.strike();
+    }
+
     /// The server did not do it.
     pub(crate) fn refused(self) {
         self.0.kills.fetch_sub(1, Ordering::SeqCst);
@@ -212,6 +256,9 @@ impl Registry {
             lane,
             account: AtomicU16::new(OTHER),
             server: AtomicU32::new(0),
+            elsewhere: AtomicU32::new(0),
+            struck: AtomicBool::new(false),
+            waker: Mutex::default(),
             user: Mutex::default(),
             kills: AtomicU32::new(0),
             pending: AtomicU32::new(0),

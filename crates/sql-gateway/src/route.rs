@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::behind::Behind;
 use crate::lease::Lease;
+use crate::replicas::Replicas;
 
 /// What the gateway follows. The greatest epoch heard of wins; a route of an older epoch is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Route {
     pub lease: Lease,
     /// How far the epoch's history reaches; the gateway goes on counting.
     pub behind: Behind,
+    /// Who follows `target` in this epoch; reads may go there.
+    pub replicas: Replicas,
 }
 
 /// A writable primary.
@@ -46,22 +49,25 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Opens byte streams to the primary's MariaDB port (on this node directly, else through the peers' mTLS).
+/// Opens byte streams to the MariaDB ports of the primary and of replicas (on this node directly, else through the
+/// peers' mTLS).
 ///
 /// The server must accept PROXY protocol headers from the stream's source address
 /// (`proxy-protocol-networks`): the gateway's first bytes are such a header.
 #[async_trait]
 pub trait Dial: Send + Sync + 'static {
-    /// The address of `route.target`'s server if it can be reached without anything between: the gateway then
-    /// connects to it itself, and does not call [`Dial::dial`]. Must not block.
+    /// The address of `node`'s server, the primary of `route` or one of its replicas, if it can be reached without
+    /// anything between: the gateway then connects to it itself, and does not call [`Dial::dial`]. Must not block.
     ///
-    /// Not a unix socket when the server has accounts of the plugin `unix_socket`: to the server everybody behind the
-    /// gateway would be the gateway's own system user.
-    fn direct(&self, route: &Route) -> Option<Address> {
-        let _ = route;
+    /// For a primary not a unix socket when the server has accounts of the plugin `unix_socket`: to the server
+    /// everybody behind the gateway would be the gateway's own system user. On a replica only those log in who have
+    /// proved to the primary who they are.
+    fn direct(&self, route: &Route, node: &str) -> Option<Address> {
+        let _ = (route, node);
         None
     }
 
-    /// A fresh stream to `route.target`. The gateway bounds the time and tries again while statements wait.
-    async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>>;
+    /// A fresh stream to `node`, the primary of `route` or one of its replicas. The gateway bounds the time and tries
+    /// again while statements wait.
+    async fn dial(&self, route: &Route, node: &str) -> io::Result<Box<dyn Stream>>;
 }

@@ -14,6 +14,7 @@ use crate::doorstep::Doorstep;
 use crate::error::GatewayError;
 use crate::gate::Gate;
 use crate::handle::Handle;
+use crate::lexicon::Lexicon;
 use crate::limits::Limits;
 use crate::listen::Inherited;
 use crate::metrics::{Counters, Stats};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) doorstep: Arc<Doorstep>,
     pub(crate) tls: OnceLock<Tls>,
+    pub(crate) lexicon: Arc<Lexicon>,
     pub(crate) lanes: Vec<Lane>,
     /// Connections to servers, by account.
     pub(crate) quotas: Arc<Quotas>,
@@ -53,10 +55,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         let statements = self.lanes.iter().map(Lane::statements).sum();
+        let reads = self.lanes.iter().map(Lane::reads).sum();
         self.counters.stats(
             &self.gate.route(),
             self.quotas.total(),
-            (self.gate.open(), statements),
+            (self.gate.open(), statements, reads),
         )
     }
 
@@ -137,6 +140,7 @@ impl Gateway {
             doorstep: Doorstep::new(unidentified_max(&config)),
             config,
             tls: OnceLock::new(),
+            lexicon: Arc::default(),
             lanes,
             quotas,
             runtime: runtime::Handle::current(),

@@ -14,6 +14,7 @@ use wire::catalog::Catalog;
 use super::guide::Guide;
 use super::node::Node;
 use super::orders::Order;
+use super::replica;
 use crate::config::Span;
 use crate::control::{
     Changed, Expected, Explained, Followed, Following, Issued, Process, Question, Reply, Request,
@@ -92,8 +93,15 @@ impl Answerer {
             may_run: may_run.to_owned(),
             because: explanation.because.to_owned(),
             part: explanation.part,
-            spread: false,
+            spread: self.spreads(),
         })
+    }
+
+    /// Whether reads that may run anywhere do so now.
+    fn spreads(&self) -> bool {
+        let picture = self.node.picture();
+        let has_replicas = picture.is_some_and(|picture| !replica::all(&picture.view).is_empty());
+        self.node.config.file.gateway.split && has_replicas
     }
 
     fn token(&self, witness: bool, valid_for: Span) -> Result<Issued> {

@@ -1,4 +1,4 @@
-//! How this node's gateway reaches the primary: its own server directly, another node's through that
+//! How this node's gateway reaches the primary and its replicas: its own server directly, another node's through that
 //! node's agent, which lets it through only in the epoch it names.
 
 use std::io;
@@ -15,7 +15,12 @@ use super::reception::{SQL, SqlHeader};
 /// The gateway bounds the time as well; this ends what it has given up.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Dials the primary.
+fn is_primary(route: &Route, node: &str) -> bool {
+    let target = route.target.as_ref();
+    target.is_some_and(|target| target.node == node)
+}
+
+/// Dials servers of the route.
 pub(super) struct Dialer {
     node: Arc<Node>,
 }
@@ -28,23 +33,27 @@ impl Dialer {
 
 #[async_trait]
 impl Dial for Dialer {
-    fn direct(&self, route: &Route) -> Option<Address> {
-        let here = route.target.as_ref()?.node == self.node.config.name.as_str();
-        here.then(|| Address::Tcp(local(self.node.config.file.mariadb.port)))
+    fn direct(&self, route: &Route, node: &str) -> Option<Address> {
+        if node != self.node.config.name.as_str() {
+            return None;
+        }
+        let server = self.node.server.as_ref()?;
+        Some(if is_primary(route, node) {
+            Address::Tcp(local(self.node.config.file.mariadb.port))
+        } else {
+            Address::Unix(server.settings().socket())
+        })
     }
 
-    async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>> {
-        let none = || io::Error::other("there is no primary");
-        let target: NodeName = route
-            .target
-            .as_ref()
-            .ok_or_else(none)?
-            .node
-            .parse()
-            .map_err(io::Error::other)?;
+    async fn dial(&self, route: &Route, node: &str) -> io::Result<Box<dyn Stream>> {
+        let target: NodeName = node.parse().map_err(io::Error::other)?;
         let unknown = || io::Error::other(format!("nothing is known of `{target}`"));
         let address = self.node.address_of(&target).ok_or_else(unknown)?;
-        let header = serde_json::to_value(SqlHeader { epoch: route.epoch })?;
+        let header = SqlHeader {
+            epoch: route.epoch,
+            read: !is_primary(route, node),
+        };
+        let header = serde_json::to_value(header)?;
         let opened = self
             .node
             .endpoint

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use cluster::{Epoch, NodeName};
 use keeper::Picture;
+use sql_gateway::Progress;
 use tokio::sync::watch;
 
 use super::node::Node;
+use super::replica;
 
 /// Where statements go, and what is asked of this node's gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub(super) struct Guide {
     pub(super) asked: Option<Epoch>,
     /// Nodes that have been silent for the suspicion time.
     pub(super) silent: BTreeSet<NodeName>,
+    /// Who follows the primary in this epoch, and how far it is.
+    pub(super) replicas: Vec<(NodeName, Progress)>,
+    /// The epoch in which this node's server answers reads as a replica.
+    pub(super) reads: Option<Epoch>,
     /// Whoever tells this is about to end.
     pub(super) ends: bool,
 }
@@ -49,6 +55,8 @@ impl Guide {
             began: began(picture, epoch),
             asked: asked(picture),
             silent: silent.cloned().collect(),
+            replicas: replica::all(view),
+            reads: Some(epoch).filter(|epoch| replica::serves(view, *epoch)),
             ends: false,
         }
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::guide::Guide;
 use super::node::{Node, local};
-use super::{admit, outcomes, transport};
+use super::{admit, outcomes, replica, transport};
 
 /// Under this name statements of other nodes' gateways arrive.
 pub(super) const SQL: &str = "sql";
@@ -22,8 +22,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// What a gateway says when it opens a connection to the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SqlHeader {
-    /// In which epoch it takes this node for the primary.
+    /// In which epoch it takes this node for the primary, or for a replica.
     pub(super) epoch: u64,
+    /// For a replica.
+    #[serde(default)]
+    pub(super) read: bool,
 }
 
 /// Serves the other nodes.
@@ -44,22 +47,34 @@ impl Reception {
     }
 
     /// A gateway's connection, to this node's server, for as long as this node is the primary of the
-    /// epoch it was opened in, and hears the gateway's node.
+    /// epoch it was opened in, or follows it, and hears the gateway's node.
     async fn sql(&self, incoming: Incoming) {
         let header: Result<SqlHeader, _> = serde_json::from_value(incoming.header.clone());
-        let Ok(SqlHeader { epoch }) = header else {
+        let Ok(SqlHeader { epoch, read }) = header else {
             incoming.refuse("the header names no epoch").await;
             return;
         };
-        if self.node.server.is_none() || !self.node.serves(epoch) {
+        let serves = if read {
+            let picture = self.node.picture();
+            picture.is_some_and(|picture| replica::serves(&picture.view, epoch))
+        } else {
+            self.node.serves(epoch)
+        };
+        if self.node.server.is_none() || !serves {
+            let what = if read { "a replica" } else { "the primary" };
             incoming
-                .refuse(format!("this node is not the primary of epoch {epoch}"))
+                .refuse(format!("this node is not {what} of epoch {epoch}"))
                 .await;
             return;
         }
         let carrying = Carrying::start(&self.node.carried);
         // Why a task of its own: it goes on when the peer port is another process' already.
-        tokio::spawn(carry(Arc::clone(&self.node), incoming, epoch, carrying));
+        tokio::spawn(carry(
+            Arc::clone(&self.node),
+            incoming,
+            (epoch, read),
+            carrying,
+        ));
     }
 
     async fn clone_data(&self, incoming: Incoming) {
@@ -72,11 +87,18 @@ impl Reception {
 }
 
 /// Carries a gateway's connection to this node's server and back.
-async fn carry(node: Arc<Node>, incoming: Incoming, epoch: Epoch, carrying: Carrying) {
+async fn carry(
+    node: Arc<Node>,
+    incoming: Incoming,
+    (epoch, read): (Epoch, bool),
+    carrying: Carrying,
+) {
     let server = local(node.config.file.mariadb.port);
     let from = incoming.from.parse().ok();
     let mut guides = node.guide.subscribe();
-    let is_over = guides.wait_for(|guide| is_over(guide, epoch, from.as_ref()));
+    let is_over = guides.wait_for(|guide| {
+        is_over(guide, epoch, from.as_ref()) || (read && guide.reads != Some(epoch))
+    });
     tokio::select! {
         carried = peer::forward(incoming, server, CONNECT_LIMIT) => {
             if let Err(error) = carried {

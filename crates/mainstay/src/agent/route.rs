@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::guide::Guide;
 use super::node::Node;
+use super::replica;
 
 /// A route that follows the guide until `stopped`.
 pub(super) fn follow(node: &Arc<Node>, stopped: &watch::Receiver<bool>) -> watch::Receiver<Route> {
@@ -48,11 +49,13 @@ fn route(guide: &Guide, before: &Route) -> Route {
     } else {
         Behind::from(guide.began)
     };
+    let replicas = replica::announce(&guide.replicas, same.then_some(&before.replicas));
     Route {
         epoch: guide.epoch,
         target,
         hold: guide.hold,
         lease,
         behind,
+        replicas,
     }
 }

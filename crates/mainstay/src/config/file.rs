@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use sql_gateway::Freshness;
 
 use super::section::{Key, Section, Shape, section};
 use super::span::Span;
@@ -96,6 +97,17 @@ section! {
         pool_per_account: usize = 0, Number;
         /// How long a client waits when its account has no connection left, before it gets error 1203.
         pool_queue_max: Span = Span::from_secs(5), Span;
+        /// Whether reads outside transactions go to replicas, too.
+        split: bool = false, Switch;
+        /// Reads go to replicas whenever they may. Otherwise they go to the least busy server, and of equals to the primary.
+        prefer_replicas: bool = false, Switch;
+        /// What a read on a replica sees: `site` all that was acknowledged to anybody before it came, through any
+        /// gateway; `connection` what its own connection has written; `none` anything that once was.
+        freshness: Freshness = Freshness::Site, Text;
+        /// The same for single accounts: user names and `site`, `connection` or `none`.
+        freshness_of: BTreeMap<String, Freshness> = BTreeMap::new(), Table;
+        /// A replica that is further behind the primary gets no reads.
+        lag_max: Span = Span::from_millis(500), Span;
         /// Whether accounts with READ ONLY ADMIN or SUPER are let in. They pass `read_only`: what they write on a
         /// replica's own server is lost. `root@localhost` is always let in.
         strong_accounts: bool = false, Switch;

@@ -219,6 +219,11 @@ impl Config {
                 per_account: typed.pool_per_account,
                 queue_max: typed.pool_queue_max.0,
             },
+            split: typed.split,
+            prefer_replicas: typed.prefer_replicas,
+            freshness: typed.freshness,
+            freshness_of: typed.freshness_of.clone(),
+            lag_max: typed.lag_max.0,
             ..sql_gateway::Config::default()
         }
     }

@@ -93,7 +93,12 @@ pub(crate) const ENFORCED: &[Enforced] = &[
     // Reached only through our gateways and tunnels.
     initial("bind_address", "127.0.0.1"),
     fixed("skip_name_resolve", "ON", "ON"),
-    initial("proxy_protocol_networks", "127.0.0.1"),
+    // `localhost` stands for the server's own unix socket.
+    dynamic(
+        "proxy_protocol_networks",
+        "127.0.0.1,localhost",
+        "127.0.0.1,localhost",
+    ),
     dynamic("extra_max_connections", "32", "32"),
 ];
 

@@ -27,10 +27,14 @@ thread_local! {
 pub(super) type Bridge = Ends<()>;
 
 /// Dials through the agent's runtime.
-pub(super) async fn bridge(shared: &Shared, route: &Arc<Route>) -> io::Result<(Socket, Bridge)> {
-    let (dial, route) = (Arc::clone(&shared.dial), Arc::clone(route));
+pub(super) async fn bridge(
+    shared: &Shared,
+    route: &Arc<Route>,
+    node: &str,
+) -> io::Result<(Socket, Bridge)> {
+    let (dial, route, node) = (Arc::clone(&shared.dial), Arc::clone(route), node.to_owned());
     let mut dialling = Ends(shared.runtime.spawn(async move {
-        let stream = dial.dial(&route).await?;
+        let stream = dial.dial(&route, &node).await?;
         let (here, there) = std::os::unix::net::UnixStream::pair()?;
         for end in [&here, &there] {
             end.set_nonblocking(true)?;

@@ -9,6 +9,7 @@ use wire::kill::Kill;
 use wire::login::Login;
 
 use super::arrive::{Arrived, Gone, arrive, change_user};
+use super::elsewhere::Elsewhere;
 use super::link::{Around, Event, Link};
 use crate::fault::Fault;
 use crate::gate::GateState;
@@ -68,6 +69,7 @@ pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>, lane: usize) 
                 salt,
                 killing: None,
             };
+            client.spread();
             client.cut_if_stale();
             let left = client.run(&mut visit).await;
             client.give_back();
@@ -130,6 +132,8 @@ impl Client {
             entry: &self.entry,
             gate: &self.gate,
             state: &self.state,
+            login: &self.login,
+            credential: &self.credential,
         };
         let idle = self.shared.config.pool.idle_clients;
         let link = &mut self.link;
@@ -162,6 +166,21 @@ impl Client {
         {
             self.link.lose_backend(&self.entry, Closed::Rerouted);
         }
+        self.link.cut_stale_replica(&self.state);
+    }
+
+    /// Whether its reads may go to replicas: only when it can log in there, too.
+    fn spread(&mut self) {
+        let config = &self.shared.config;
+        let repeats = matches!(self.credential, Credential::Empty | Credential::Native(_));
+        if !config.split || !repeats {
+            return;
+        }
+        let user = String::from_utf8_lossy(&self.login.user);
+        let own = config.freshness_of.get(&*user).copied();
+        let freshness = own.unwrap_or(config.freshness);
+        self.link.session.spread(self.login.collation.into());
+        self.link.elsewhere = Some(Box::new(Elsewhere::new(freshness)));
     }
 
     async fn change_user(&mut self, payload: &[u8]) -> Result<(), Gone> {
@@ -176,6 +195,7 @@ impl Client {
         }
         login.max_packet = self.login.max_packet;
         self.link.leave();
+        self.link.elsewhere = None;
         self.give_back();
         let ahead = std::mem::take(&mut self.link.ahead);
         let client = &mut self.link.client;
@@ -193,6 +213,7 @@ impl Client {
             .attach(arrived.backend, &self.entry, Opened::ChangedUser);
         *self.login = arrived.login;
         self.credential = arrived.credential;
+        self.spread();
         self.follow();
         Ok(())
     }
@@ -219,10 +240,12 @@ impl Client {
 
     fn kill_answered(&mut self) {
         self.link.killing = false;
-        if let Some(killing) = self.killing.take()
-            && self.link.session.last_failed()
-        {
-            killing.refused();
+        if let Some(killing) = self.killing.take() {
+            if self.link.session.last_failed() {
+                killing.refused();
+            } else {
+                killing.done();
+            }
         }
     }
 }

@@ -67,16 +67,29 @@ pub(crate) struct Account<'a> {
     pub(crate) peer: Option<SocketAddr>,
 }
 
-/// Dials and logs in. With `client`, the server's questions are passed on to it.
+/// Dials the primary and logs in. With `client`, the server's questions are passed on to it.
 pub(crate) async fn connect(
     shared: &Shared,
     route: &Arc<Route>,
     account: Account<'_>,
     client: Option<&mut Packets<'_>>,
 ) -> Attempt {
-    let dialled = match shared.dial.direct(route) {
+    let Some(target) = &route.target else {
+        return Attempt::Failed("there is no primary".to_owned());
+    };
+    connect_to(shared, (route, &target.node), account, client).await
+}
+
+/// The same, to a node of the route.
+pub(crate) async fn connect_to(
+    shared: &Shared,
+    (route, node): (&Arc<Route>, &str),
+    account: Account<'_>,
+    client: Option<&mut Packets<'_>>,
+) -> Attempt {
+    let dialled = match shared.dial.direct(route, node) {
         Some(address) => Socket::connect(&address).await.map(|stream| (stream, None)),
-        None => bridge(shared, route)
+        None => bridge(shared, route, node)
             .await
             .map(|(stream, bridge)| (stream, Some(bridge))),
     };

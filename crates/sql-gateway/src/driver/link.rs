@@ -2,6 +2,7 @@
 //! `client.rs`. Polled by hand, so that an idle session holds neither buffers nor timers.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -9,19 +10,20 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use wire::kill::Kill;
+use wire::login::Login;
 
 use super::connect::Backend;
+use super::elsewhere::{Elsewhere, Went};
 use super::outbox::Outbox;
 use super::scratch;
+use super::spread::{Runs, Spread};
 use crate::gate::GateState;
 use crate::reactor::{Socket, micros};
 use crate::registry::{Entry, KillMark};
+use crate::secret::Credential;
 use crate::service::Shared;
 use crate::session::{Given, Phase, Refusal, Session, Side, Want};
 use crate::tally::{Closed, Opened, Ticket};
-
-/// The most that is read ahead of a statement that is not over.
-const MAX_AHEAD: usize = 64 * 1024;
 
 /// Rounds of one session before the others of its thread have their turn.
 const ROUNDS: u32 = 32;
@@ -57,15 +59,22 @@ pub(super) struct Link {
     pub(super) waiting_since: Option<Instant>,
     /// The epoch of the connection that was lost last.
     pub(super) lost_in: u64,
-    to_client: Outbox,
-    to_server: Outbox,
+    /// Reads on replicas; `None`: this session's reads all go to the primary.
+    pub(super) elsewhere: Option<Box<Elsewhere>>,
+    pub(super) spread: Rc<Spread>,
+    /// Where its statement is counted.
+    pub(super) runs: Runs,
+    /// Its statement may change what names mean.
+    defines: bool,
+    pub(super) to_client: Outbox,
+    pub(super) to_server: Outbox,
     open: bool,
     mark: KillMark,
     /// The thread it lives on.
-    lane: usize,
+    pub(super) lane: usize,
     /// When the statement was sent, by the loop's clock.
-    started: u64,
-    shared: Arc<Shared>,
+    pub(super) started: u64,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What a link looks at besides its bytes.
@@ -73,6 +82,18 @@ pub(super) struct Around<'a> {
     pub(super) entry: &'a Entry,
     pub(super) gate: &'a watch::Receiver<GateState>,
     pub(super) state: &'a GateState,
+    pub(super) login: &'a Login,
+    pub(super) credential: &'a Credential,
+}
+
+/// What became of a statement that was to be sent.
+enum Launched {
+    /// It is on its way, or answered.
+    Yes,
+    /// It waits for a word that wakes this task.
+    Later,
+    /// Something else must happen first.
+    Event(Event),
 }
 
 impl Link {
@@ -94,6 +115,10 @@ impl Link {
             killing: false,
             waiting_since: None,
             lost_in: 0,
+            elsewhere: None,
+            spread: Spread::here(),
+            runs: Runs::Nowhere,
+            defines: false,
             to_client: Outbox::default(),
             to_server: Outbox::default(),
             open: false,
@@ -114,7 +139,8 @@ impl Link {
                 Poll::Pending => false,
             };
             let server_free = self.flush_server();
-            self.account(around.entry);
+            self.flush_replica();
+            self.account(around);
             let want = match self.session.phase() {
                 Phase::Ready | Phase::Doubt | Phase::Closing => self.session.want(),
                 _ => Want::Nothing,
@@ -130,9 +156,10 @@ impl Link {
                     self.session.skip();
                     continue;
                 }
-                Want::Send | Want::SendIfConnected => match self.launch(around) {
-                    Some(event) => return Poll::Ready(event),
-                    None => continue,
+                Want::Send | Want::SendIfConnected => match self.launch(cx, around) {
+                    Launched::Event(event) => return Poll::Ready(event),
+                    Launched::Yes => continue,
+                    Launched::Later => {}
                 },
             }
             if self.killing && self.session.phase() == Phase::Idle {
@@ -141,6 +168,9 @@ impl Link {
             let answers = |backend: &Backend| backend.stream.is_readable();
             if client_free && self.backend.as_ref().is_some_and(answers) {
                 progress |= self.read_server(around);
+            }
+            if client_free && self.elsewhere.is_some() {
+                progress |= self.read_replica();
             }
             match self.read_client(server_free) {
                 Poll::Ready(Ok(read)) => progress |= read,
@@ -216,14 +246,26 @@ impl Link {
         }
     }
 
-    fn account(&mut self, entry: &Entry) {
+    fn account(&mut self, around: &Around<'_>) {
+        let entry = around.entry;
         if let Some(toll) = self.session.take_toll() {
             let micros = micros().saturating_sub(self.started);
             let tally = self.shared.tally(entry);
             tally.answered(entry.account(), &toll, micros);
         }
-        if self.session.phase() == Phase::Idle {
+        let phase = self.session.phase();
+        if phase == Phase::Idle {
             self.waiting_since = None;
+        }
+        if !matches!(phase, Phase::Flight | Phase::Preparing | Phase::Infile) {
+            if self.runs != Runs::Nowhere {
+                self.count_out(around.entry);
+            }
+            if self.defines && !self.session.locks_tables() {
+                self.defined();
+            }
+        } else if matches!(self.runs, Runs::Replica(_)) {
+            self.strike(around);
         }
         if self.open && !self.session.is_open() && self.session.phase() != Phase::Ready {
             self.leave();
@@ -263,19 +305,38 @@ impl Link {
     }
 
     /// Sends the statement, if it may go now.
-    fn launch(&mut self, around: &Around<'_>) -> Option<Event> {
+    fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Launched {
         if !self.session.in_transaction() && !self.open {
             self.shared.gate.enter(self.lane);
             self.open = true;
         }
         if around.gate.has_changed().unwrap_or(false) {
-            return Some(Event::Gate);
+            return Launched::Event(Event::Gate);
         }
         let free = !around.state.shut(self.session.in_transaction());
-        let (true, false, Some(backend)) = (free, self.session.was_refused(), &mut self.backend)
-        else {
-            return Some(Event::Wait);
+        if !free || self.session.was_refused() || self.backend.is_none() {
+            self.wait_no_more();
+            return Launched::Event(Event::Wait);
+        }
+        match self.send_elsewhere(cx, around) {
+            Went::Waits => return Launched::Later,
+            Went::There => {
+                self.wait_no_more();
+                return Launched::Yes;
+            }
+            Went::Here => self.wait_no_more(),
+        }
+        let Some(backend) = &mut self.backend else {
+            return Launched::Event(Event::Wait);
         };
+        if self.shared.config.split {
+            if self.session.may_define() {
+                self.defines = true;
+                self.shared.lexicon.definition_begins();
+            }
+            self.runs = Runs::Primary;
+            self.spread.begins(self.runs);
+        }
         self.mark = around.entry.mark();
         match self.session.launch() {
             Ok(bytes) => {
@@ -289,7 +350,13 @@ impl Link {
             }
             Err(fault) => self.session.fail(&fault),
         }
-        None
+        Launched::Yes
+    }
+
+    /// What may have changed what names mean is over.
+    fn defined(&mut self) {
+        self.defines = false;
+        self.shared.lexicon.definition_ended(self.session.wrote());
     }
 
     fn read_server(&mut self, around: &Around<'_>) -> bool {
@@ -338,86 +405,15 @@ impl Link {
         }
         true
     }
-
-    /// Reads the client: what matters now, or a little ahead, so that its end is noticed.
-    fn read_client(&mut self, server_free: bool) -> Poll<io::Result<bool>> {
-        let wanted = self.session.takes_client_bytes();
-        if wanted && !server_free {
-            return Poll::Pending;
-        }
-        if wanted && !self.ahead.is_empty() {
-            let ahead = std::mem::take(&mut self.ahead);
-            let used = feed(
-                &mut self.session,
-                self.backend.as_mut(),
-                &mut self.to_server,
-                &ahead,
-            );
-            self.ahead = ahead[used..].to_vec();
-            if used > 0 {
-                return Poll::Ready(Ok(true));
-            }
-        }
-        // Why not ahead of compressed ones: the frames of an answer are numbered after those of its question.
-        let is_early = !wanted && self.client.is_zipped();
-        if self.ahead.len() >= MAX_AHEAD || !self.client.is_readable() || is_early {
-            return Poll::Pending;
-        }
-        let Self {
-            client,
-            session,
-            backend,
-            to_server,
-            ahead,
-            ..
-        } = self;
-        if ahead.is_empty()
-            && let Some(number) = session.file_number()
-        {
-            client.asks_for_file(number);
-        }
-        let read = scratch::poll_read(client, |chunk| {
-            if chunk.is_empty() {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-            }
-            if wanted && ahead.is_empty() {
-                let used = feed(session, backend.as_mut(), to_server, chunk);
-                ahead.extend_from_slice(&chunk[used..]);
-            } else {
-                ahead.extend_from_slice(chunk);
-            }
-            Ok(true)
-        });
-        read.map(|outcome| outcome.and_then(|inner| inner))
-    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         // Why: also when the task is cut short, or a hold would wait for it for ever.
         self.leave();
-    }
-}
-
-/// Hands client bytes to the session and what it passes on to the server; says how many were used.
-fn feed(
-    session: &mut Session,
-    mut backend: Option<&mut Backend>,
-    to_server: &mut Outbox,
-    bytes: &[u8],
-) -> usize {
-    let mut at = 0;
-    while at < bytes.len() && session.takes_client_bytes() {
-        let taken = session.client_bytes(&bytes[at..]);
-        if taken.pass > 0
-            && let Some(backend) = backend.as_deref_mut()
-        {
-            to_server.send(&mut backend.stream, &bytes[at..at + taken.pass]);
+        self.spread.ended(self.runs);
+        if self.defines {
+            self.defined();
         }
-        if taken.used == 0 {
-            break;
-        }
-        at += taken.used;
     }
-    at
 }

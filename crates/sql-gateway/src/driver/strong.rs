@@ -3,10 +3,7 @@
 
 use std::io;
 
-use wire::command::code;
-use wire::packet;
-
-use super::packets::Packets;
+use super::one_text::one_text;
 use crate::fault::Fault;
 use crate::reactor::Socket;
 
@@ -20,26 +17,12 @@ pub(super) async fn refusal(
     if refused.is_empty() {
         return Ok(None);
     }
-    let mut ask = vec![code::QUERY];
-    ask.extend_from_slice(b"SELECT CURRENT_USER()");
-    stream.write_all(&packet::packet(0, &ask)).await?;
-    let mut answer = Packets::new(stream, 1);
-    // The number of columns, the column, perhaps their end.
-    for _ in 0..2 + u8::from(marks_ends) {
-        let payload = answer.read().await?;
-        if payload.first() == Some(&0xff) {
-            return Ok(Some(payload));
-        }
-    }
-    let row = answer.read().await?;
-    answer.read().await?;
-    // One text of at most 80 + 1 + 255 characters; longer than 250 bytes its length takes more than a byte.
-    let text = match row.split_first() {
-        Some((0xfc, rest)) => rest.get(2..),
-        Some((_, rest)) => Some(rest),
-        None => None,
+    // At most 80 + 1 + 255 characters.
+    let text = match one_text(stream, "SELECT CURRENT_USER()", marks_ends).await? {
+        Ok(text) => text,
+        Err(error) => return Ok(Some(error)),
     };
-    let account = String::from_utf8_lossy(text.unwrap_or_default()).into_owned();
+    let account = String::from_utf8_lossy(&text).into_owned();
     Ok(refused
         .contains(&account)
         .then(|| Fault::TooStrong(account).payload()))

@@ -148,6 +148,11 @@ impl Socket {
         })
     }
 
+    /// The current task waits for it from now on.
+    pub(crate) fn hand_over(&self) {
+        self.source.wait();
+    }
+
     /// False when there is certainly nothing to read.
     pub(crate) fn is_readable(&self) -> bool {
         let is_readable = |zipped: &Zipped| zipped.is_readable();

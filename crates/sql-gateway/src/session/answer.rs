@@ -230,7 +230,7 @@ impl Session {
         let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
         let text = self.request.payload().get(1..).unwrap_or_default();
         let kept = self.request.is_kept();
-        let mut statement = wire::statement::scan(text, backslash);
+        let mut statement = self.scan(text, backslash);
         if !kept {
             statement.marks.add(Marks::CUT);
         }
@@ -240,6 +240,10 @@ impl Session {
             &self.state.database,
             (server_id, parameters),
         );
+        let scanned_with = self.names_version;
+        if let Ok(prepared) = self.statements.get(ours) {
+            (prepared.scanned_with, prepared.backslash) = (scanned_with, backslash);
+        }
         let mut renamed = bytes.to_vec();
         renamed[HEADER + 1..HEADER + 5].copy_from_slice(&ours.to_le_bytes());
         self.to_client.extend_from_slice(&renamed);

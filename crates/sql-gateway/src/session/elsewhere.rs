@@ -24,12 +24,13 @@ const ANSWERS: [u16; 2] = [1317, 1969];
 const SURPRISES: [u16; 3] = [1290, 1792, 1836];
 
 impl Session {
-    /// A connection to a replica is there, logged in with the default database of [`Session::database`].
-    pub(crate) fn replica_attached(&mut self) {
-        self.replica = Some(Box::new(Replica::new(&self.state.database)));
+    /// A connection to a replica is there, logged in with this default database.
+    pub(crate) fn replica_attached(&mut self, database: &[u8]) {
+        self.replica = Some(Box::new(Replica::new(database)));
     }
 
     /// True while there is a connection to a replica that is of use.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn has_replica(&self) -> bool {
         self.replica
             .as_ref()
@@ -57,6 +58,7 @@ impl Session {
     }
 
     /// Which side runs the current statement.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn side(&self) -> Side {
         self.side
     }
@@ -196,7 +198,11 @@ impl Session {
                 replica.is_unfit = true;
                 self.runs_on_primary();
             }
-            Said::NotReached | Said::NotPrepared => self.runs_on_primary(),
+            Said::NotReached => {
+                self.late = true;
+                self.runs_on_primary();
+            }
+            Said::NotPrepared => self.runs_on_primary(),
         }
         Ok(Given { used, pass: 0 })
     }
@@ -289,6 +295,16 @@ impl Session {
         self.wrote = text.and_then(|text| text.parse().ok()).or(self.wrote);
     }
 
+    /// Whether the replica did not reach the position of a read in time, once.
+    pub(crate) fn take_late(&mut self) -> bool {
+        std::mem::take(&mut self.late)
+    }
+
+    /// True when the last statement was answered by the replica.
+    pub(crate) fn was_elsewhere(&self) -> bool {
+        self.last_side == Side::Replica
+    }
+
     /// The last transaction this session wrote, if it wrote any.
     pub(crate) fn wrote(&self) -> Option<Gtid> {
         self.wrote
@@ -296,6 +312,14 @@ impl Session {
 
     /// After a statement: which side can be asked about it.
     pub(super) fn remember_side(&mut self) {
+        // Why: on one server, too, these leave alone what a statement behind them asks about.
+        let is_silent = matches!(
+            self.command,
+            code::STMT_PREPARE | code::STMT_CLOSE | code::STMT_RESET | code::PING
+        );
+        if is_silent && !self.failed {
+            return;
+        }
         self.last_side = self.side;
         let finds = matches!(self.statement.kind, Is::Select | Is::Show | Is::Other)
             || self.statement.marks.has(Marks::MULTI);

@@ -14,7 +14,8 @@ fn session() -> Session {
     session.to_server.clear();
     session.server_bytes(&packet(1, OK), false).unwrap();
     session.spread(45);
-    session.replica_attached();
+    session.know(1, Some(Arc::default()));
+    session.replica_attached(b"shop");
     session
 }
 
@@ -114,7 +115,7 @@ fn a_read_when_it_runs_on_a_replica_is_preceded_by_what_that_has_not_heard() {
     );
     let sent = read_there(&mut session, "SELECT a FROM t", Some(WAIT));
     let expected = [
-        packet(0, &query("SET SESSION time_zone='+01:00'")),
+        packet(0, &query("SET time_zone='+01:00'")),
         packet(0, &query(WAIT)),
         packet(0, &query("SELECT a FROM t")),
     ];
@@ -207,7 +208,7 @@ fn a_read_when_its_replica_is_lost_runs_on_the_primary_unless_its_result_had_beg
     assert!(!session.has_replica());
     session.launch().unwrap();
     session.server_bytes(&result("a"), false).unwrap();
-    session.replica_attached();
+    session.replica_attached(b"shop");
     read_there(&mut session, "SELECT a FROM t", None);
     hear_there(&mut session, &packet(1, b"\x01"), 1000);
     assert!(!session.replica_lost());
@@ -514,7 +515,7 @@ proptest! {
                 }
                 2 if session.replica_bytes(&bytes, false).is_err() => {
                     session.replica_lost();
-                    session.replica_attached();
+                    session.replica_attached(b"shop");
                 }
                 _ => {}
             }

@@ -3,7 +3,7 @@
 use wire::command::{self, code};
 use wire::flags;
 use wire::kill::Kill;
-use wire::statement::{Kind, Statement, Verdict, scan};
+use wire::statement::{Kind, Statement, Verdict};
 
 use super::{Phase, Session};
 use crate::fault::Fault;
@@ -124,7 +124,8 @@ impl Session {
     fn begin_query(&mut self) -> Result<(), Fault> {
         let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
         let text = self.request.payload().get(1..).unwrap_or_default();
-        self.statement = scan(text, backslash);
+        self.statement = self.scan(text, backslash);
+        self.scanned_with = self.names_version;
         if !self.request.is_kept() {
             self.statement.marks.add(wire::statement::Marks::CUT);
         }
@@ -201,8 +202,10 @@ impl Session {
     fn begin_execute(&mut self) -> Result<(), Fault> {
         let id = self.statement_ref;
         let here = self.statements.is_here(id);
+        self.scan_again(id);
         let prepared = self.statements.get(id)?;
         self.statement = prepared.statement;
+        self.scanned_with = prepared.scanned_with;
         self.note_past();
         let prepared = self.statements.get(id)?;
         if self.statement.kind == Kind::Kill && self.command == code::STMT_EXECUTE {

@@ -17,7 +17,8 @@ impl Session {
         if let Some(fault) = self.asks_too_late() {
             return Err(fault);
         }
-        if self.statement.marks.has(Marks::LOOKS_BACK) && self.looks_at() == Side::Replica {
+        let looks_back = self.statement.marks.has(Marks::LOOKS_BACK);
+        if looks_back && self.looks_at() == Side::Replica && !self.looks_at_itself() {
             // Why: run again, both run here.
             self.spreads = None;
             return Err(Fault::LooksBack);

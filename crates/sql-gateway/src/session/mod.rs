@@ -8,13 +8,6 @@
 //! `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
-#[cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        reason = "pure and tested; the driver asks for it once it has replicas"
-    )
-)]
 mod elsewhere;
 mod farewell;
 mod intake;
@@ -25,23 +18,9 @@ mod parting;
 mod prepared;
 mod preparing;
 mod replay;
-#[cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        reason = "pure and tested; the driver asks for it once it has replicas"
-    )
-)]
 mod replica;
 mod request;
 mod resolve;
-#[cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        reason = "pure and tested; the driver asks for it once it has replicas"
-    )
-)]
 mod side;
 mod state;
 mod tag;
@@ -49,6 +28,9 @@ mod told;
 mod toll;
 mod transcript;
 
+use std::sync::Arc;
+
+use wire::catalog::Catalog;
 use wire::command::{self, Shape};
 use wire::flags;
 use wire::gtid::Gtid;
@@ -63,10 +45,9 @@ use prepared::Statements;
 use replica::Replica;
 use request::Request;
 use resolve::Doubt;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use side::{Place, Surprises};
-pub(crate) use side::{Side, Tie};
+pub(crate) use side::{Place, Side, Surprises, Tie};
 use state::State;
+pub(crate) use state::query as query_packet;
 pub(crate) use state::tracking;
 use tag::Signer;
 pub(crate) use toll::Toll;
@@ -153,6 +134,10 @@ pub(crate) struct Session {
     statements: Statements,
     /// Reads may be spread; and whether the login's character set is a plain one.
     spreads: Option<bool>,
+    /// What names mean, and which state of that knowledge it is; the one that the current statement was looked at with.
+    names: Option<Arc<Catalog>>,
+    names_version: u64,
+    scanned_with: u64,
     replica: Option<Box<Replica>>,
     /// Which side runs the current statement.
     side: Side,
@@ -162,6 +147,8 @@ pub(crate) struct Session {
     last_side: Side,
     found_side: Side,
     surprise: Option<u64>,
+    /// The replica did not reach its position in time.
+    late: bool,
     /// The last transaction this session wrote, as the server told it.
     wrote: Option<Gtid>,
     signer: Signer,
@@ -210,12 +197,16 @@ impl Session {
             state: State::new(database),
             statements: Statements::default(),
             spreads: None,
+            names: None,
+            names_version: 0,
+            scanned_with: 0,
             replica: None,
             side: Side::Primary,
             tied: false,
             last_side: Side::Primary,
             found_side: Side::Primary,
             surprise: None,
+            late: false,
             wrote: None,
             signer: Signer::default(),
             replay: Replay::default(),

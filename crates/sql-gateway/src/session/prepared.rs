@@ -17,6 +17,9 @@ pub(crate) struct Prepared {
     pub(crate) text: Option<Box<[u8]>>,
     /// What its text is.
     pub(crate) statement: Statement,
+    /// The state of what is known of names when its text was looked at, and how backslashes were read then.
+    pub(crate) scanned_with: u64,
+    pub(crate) backslash: bool,
     /// The default database it was prepared with.
     pub(crate) database: Box<[u8]>,
     /// The id on the server.
@@ -79,6 +82,8 @@ impl Statements {
         let prepared = Prepared {
             text: text.map(Into::into),
             statement,
+            scanned_with: 0,
+            backslash: true,
             database: database.into(),
             server_id,
             connection: self.connection,

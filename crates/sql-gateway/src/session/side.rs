@@ -2,11 +2,14 @@
 //! everywhere runs on the primary.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use wire::catalog::Catalog;
 use wire::command::code;
 use wire::flags;
-use wire::statement::{Marks, Reason, Verdict};
+use wire::statement::{Kind, Marks, Reason, Statement, Verdict, scan, scan_with};
 
+use super::state::Pins;
 use super::{Phase, Session, Transaction};
 
 /// One of a session's two connections.
@@ -39,6 +42,8 @@ pub(crate) enum Tie {
     Follows,
     /// Reads of this session are not spread.
     NotSpread,
+    /// What the database's names mean is not known, or was not when its text was looked at.
+    Names,
     /// It is a command other than a query or an execution.
     Command,
     /// A transaction is open, may be, or is about to begin with options of its own.
@@ -68,6 +73,7 @@ impl Tie {
             Self::Text(reason) => reason.words(),
             Self::Follows => "it asks about the statement before, which ran there",
             Self::NotSpread => "reads of this session are not spread",
+            Self::Names => "what the database's names mean is being read",
             Self::Command => "it is no query",
             Self::Transaction => "a transaction is open, or prepared by SET TRANSACTION",
             Self::Autocommit => "autocommit is off, so that every read begins a transaction",
@@ -110,13 +116,89 @@ impl Session {
         self.spreads = Some(has_plain_bytes(collation));
     }
 
+    /// What the database's names mean from now on; `None`: nobody knows. `version` tells one state of that from another.
+    pub(crate) fn know(&mut self, version: u64, names: Option<Arc<Catalog>>) {
+        self.names_version = version;
+        self.names = names;
+    }
+
+    /// Which state of that it has.
+    pub(crate) fn names_version(&self) -> u64 {
+        self.names_version
+    }
+
+    /// Looks at a text with what is known of names.
+    pub(super) fn scan(&self, text: &[u8], backslash: bool) -> Statement {
+        match &self.names {
+            Some(names) => scan_with(text, backslash, names.of_database(&self.state.database)),
+            None => scan(text, backslash),
+        }
+    }
+
+    /// Names mean something else than when this statement was prepared.
+    pub(super) fn scan_again(&mut self, id: u32) {
+        let Some(prepared) = self.statements.look(id) else {
+            return;
+        };
+        let version = self.names_version;
+        if prepared.scanned_with == version || self.names.is_none() {
+            return;
+        }
+        let text = prepared.text.as_deref();
+        let Some(statement) = text.map(|text| self.scan(text, prepared.backslash)) else {
+            return;
+        };
+        if let Ok(prepared) = self.statements.get(id) {
+            (prepared.statement, prepared.scanned_with) = (statement, version);
+        }
+    }
+
+    /// True while it holds locks that readers of a replica would pass by.
+    pub(crate) fn locks_tables(&self) -> bool {
+        self.state.pins.has(Pins::TABLE_LOCKS)
+    }
+
+    /// True when the statement that waits may change what names mean, or locks what is read.
+    pub(crate) fn may_define(&self) -> bool {
+        let runs = matches!(self.command, code::QUERY | code::STMT_EXECUTE);
+        let Verdict::Primary(reason) = self.statement.verdict() else {
+            return false;
+        };
+        let defines = match reason {
+            Reason::Defines => !self.is_temporary(),
+            Reason::Several
+            | Reason::Procedure
+            | Reason::ExecutableComment
+            | Reason::Quoting
+            | Reason::Cut
+            | Reason::Unknown => true,
+            _ => false,
+        };
+        let locks = self.statement.marks.has(Marks::TABLE_LOCK);
+        (runs && (defines || locks)) || matches!(self.command, code::CREATE_DB | code::DROP_DB)
+    }
+
+    /// `CREATE TEMPORARY …`, `DROP TEMPORARY …`: means something to this session only.
+    fn is_temporary(&self) -> bool {
+        let mut words = self
+            .wording()
+            .unwrap_or_default()
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        let second = words.nth(1);
+        second.is_some_and(|word| word.eq_ignore_ascii_case(b"TEMPORARY"))
+    }
+
     /// Where the statement that waits may go.
     pub(crate) fn place(&self, surprises: &Surprises) -> Place {
         if self.phase != Phase::Ready {
             return Place::Primary(Tie::Command);
         }
         if self.statement.verdict() == Verdict::Follows {
-            let there = self.looks_at() == Side::Replica && self.replica.is_some() && !self.tied;
+            let there = self.looks_at() == Side::Replica
+                && self.replica.is_some()
+                && !self.tied
+                && !self.looks_at_both();
             return if there {
                 Place::Replica
             } else {
@@ -127,6 +209,38 @@ impl Session {
             Some(tie) => Place::Primary(tie),
             None => Place::Either,
         }
+    }
+
+    /// True when it may ask about a read on the replica and about a later statement on the primary.
+    fn looks_at_both(&self) -> bool {
+        let of_rows = self.statement.marks.has(Marks::FOUND_ROWS);
+        of_rows && self.found_side != self.last_side && {
+            let text = self.wording().unwrap_or_default();
+            let word = b"row_count";
+            text.windows(word.len())
+                .any(|part| part.eq_ignore_ascii_case(word))
+        }
+    }
+
+    /// True when all that looks back in several statements comes behind a read of theirs.
+    pub(super) fn looks_at_itself(&self) -> bool {
+        let text = self.wording().unwrap_or_default();
+        let Some(end) = text.iter().position(|byte| *byte == b';') else {
+            return false;
+        };
+        let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
+        let first = scan(&text[..end], backslash);
+        let is_whole = first.verdict() != Verdict::Primary(Reason::Quoting);
+        is_whole && first.kind == Kind::Select && !first.marks.has(Marks::LOOKS_BACK)
+    }
+
+    /// The statement's text, as far as it is kept.
+    fn wording(&self) -> Option<&[u8]> {
+        if self.command == code::QUERY {
+            return self.request.payload().get(1..);
+        }
+        let prepared = self.statements.look(self.statement_ref);
+        prepared.and_then(|prepared| prepared.text.as_deref())
     }
 
     /// Where what a statement that looks back asks about has run.
@@ -142,6 +256,9 @@ impl Session {
         let Some(has_plain_bytes) = self.spreads else {
             return Some(Tie::NotSpread);
         };
+        if self.names.is_none() || self.scanned_with != self.names_version {
+            return Some(Tie::Names);
+        }
         if !matches!(self.command, code::QUERY | code::STMT_EXECUTE) || self.kill.is_some() {
             return Some(Tie::Command);
         }

@@ -145,12 +145,25 @@ impl State {
     pub(super) fn settings(&self) -> Option<String> {
         let mut set = String::new();
         for (name, value) in &self.variables {
-            set.push_str(if set.is_empty() { "SET SESSION " } else { ", " });
-            set.push_str(name);
-            set.push('=');
-            set.push_str(&literal(name, value));
+            set.push_str(if set.is_empty() { "SET " } else { ", " });
+            let plain = || format!("{name}={}", literal(name, value));
+            set.push_str(&self.names(name, value).unwrap_or_else(plain));
         }
         (!set.is_empty()).then_some(set)
+    }
+
+    /// A collation that came with its character set, by SET NAMES. Why so again: what is said of columns shows it, too.
+    fn names(&self, name: &str, collation: &[u8]) -> Option<String> {
+        let charset = self.value("character_set_results")?;
+        let sets = ["character_set_client", "character_set_connection"];
+        let is_one = sets.iter().all(|set| self.value(set) == Some(charset));
+        let fits = collation.starts_with(charset) && collation.get(charset.len()) == Some(&b'_');
+        let text = std::str::from_utf8(collation).ok()?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        (name == "collation_connection" && is_one && fits && text.chars().all(plain)).then(|| {
+            let charset = String::from_utf8_lossy(charset);
+            format!("NAMES {charset} COLLATE {text}")
+        })
     }
 
     fn value(&self, name: &str) -> Option<&[u8]> {

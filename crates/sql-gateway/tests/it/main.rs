@@ -20,4 +20,5 @@ mod raw;
 mod seen;
 mod server;
 mod session;
+mod split;
 mod world;

@@ -138,7 +138,7 @@ impl Server {
         command.args([format!("--port={port}"), format!("--report-host={name}")]);
         command.args([
             "--bind-address=127.0.0.1",
-            "--proxy-protocol-networks=127.0.0.1",
+            "--proxy-protocol-networks=127.0.0.1,localhost",
             "--innodb-buffer-pool-size=32M",
             "--innodb-log-file-size=16M",
             "--innodb-flush-log-at-trx-commit=0",
@@ -206,6 +206,25 @@ impl Server {
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Makes this server a replica of another one, which has made no more than its accounts.
+    pub(crate) fn replicate(&self, primary: &Self) {
+        let position = primary.sql("SELECT @@gtid_binlog_pos");
+        self.sql(&format!(
+            "RESET MASTER; SET GLOBAL server_id=2; SET GLOBAL gtid_slave_pos='{position}'; \
+             SET GLOBAL log_bin_trust_function_creators = 1; \
+             CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='app', MASTER_PASSWORD='pw', \
+             MASTER_USE_GTID=slave_pos; START SLAVE; SET GLOBAL read_only=1",
+            primary.port
+        ));
+    }
+
+    /// Waits until it has what the primary has.
+    pub(crate) fn catches_up(&self, primary: &Self) {
+        let position = primary.sql("SELECT @@gtid_binlog_pos");
+        let ask = format!("SELECT MASTER_GTID_WAIT('{position}', 60)");
+        assert_eq!(self.sql(&ask), "0", "the replica catches up");
     }
 
     /// Kills the server hard; its port refuses from then on.

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use sql_gateway::{
-    Accounts, Address, Config, Dial, Gateway, Handle, Lease, Proof, Route, Stream, Target, Tls,
+    Accounts, Address, Config, Dial, Gateway, Handle, Lease, Progress, Proof, Replicas, Route,
+    Stream, Target, Tls,
 };
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -22,30 +24,24 @@ pub(crate) fn pair() -> &'static [Server; 2] {
     PAIR.get_or_init(|| [Server::start("a"), Server::start("b")])
 }
 
-struct Ports(Mutex<HashMap<String, u16>>);
+struct Ports(Mutex<HashMap<String, (u16, PathBuf)>>);
 
 #[async_trait::async_trait]
 impl Dial for Ports {
     /// `b` is as far as another node's server: only [`Dial::dial`] reaches it.
-    fn direct(&self, route: &Route) -> Option<Address> {
-        let node = &route.target.as_ref()?.node;
-        let port = self.0.lock().unwrap().get(node).copied()?;
-        (node != "b").then(|| Address::Tcp(([127, 0, 0, 1], port).into()))
+    fn direct(&self, _route: &Route, node: &str) -> Option<Address> {
+        let (port, socket) = self.0.lock().unwrap().get(node).cloned()?;
+        match node {
+            "b" => None,
+            // The own server of a node that is a replica.
+            "own" => Some(Address::Unix(socket)),
+            _ => Some(Address::Tcp(([127, 0, 0, 1], port).into())),
+        }
     }
 
-    async fn dial(&self, route: &Route) -> io::Result<Box<dyn Stream>> {
-        let node = &route
-            .target
-            .as_ref()
-            .ok_or(io::ErrorKind::NotConnected)?
-            .node;
-        let port = self
-            .0
-            .lock()
-            .unwrap()
-            .get(node)
-            .copied()
-            .ok_or(io::ErrorKind::NotFound)?;
+    async fn dial(&self, _route: &Route, node: &str) -> io::Result<Box<dyn Stream>> {
+        let known = self.0.lock().unwrap().get(node).cloned();
+        let (port, _) = known.ok_or(io::ErrorKind::NotFound)?;
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         Ok(Box::new(stream))
@@ -53,6 +49,7 @@ impl Dial for Ports {
 }
 
 use sql_gateway::Outcomes;
+use wire::catalog::{Catalog, Object, View};
 use wire::outcome::{Outcome, Question};
 
 /// What is said of writes in flight: the answers in their order, an error for `None`, unknown when there are no more.
@@ -199,7 +196,7 @@ impl World {
             .0
             .lock()
             .unwrap()
-            .insert(node.to_owned(), server.port);
+            .insert(node.to_owned(), (server.port, server.socket.clone()));
     }
 
     pub(crate) fn route(&self, epoch: u64, node: Option<&str>) {
@@ -212,6 +209,47 @@ impl World {
             hold: false,
             lease: self.lease.clone(),
             behind: sql_gateway::Behind::default(),
+            replicas: sql_gateway::Replicas::default(),
+        });
+    }
+
+    /// The same with a replica that is known to have applied nothing, and not to lag.
+    pub(crate) fn route_with(&self, epoch: u64, node: &str, replica: &str) -> Replicas {
+        let replicas = Replicas::of([replica.to_owned()]);
+        replicas.tell(vec![Progress {
+            lag: Some(Duration::ZERO),
+            ..Progress::default()
+        }]);
+        self.route.send_replace(Route {
+            epoch,
+            target: Some(Target {
+                node: node.to_owned(),
+            }),
+            hold: false,
+            lease: self.lease.clone(),
+            behind: sql_gateway::Behind::default(),
+            replicas: replicas.clone(),
+        });
+        replicas
+    }
+
+    /// Keeps the gateway told what the names of this server mean, for as long as the runtime lives.
+    pub(crate) fn teach(&self, server: &Server) {
+        let lexicon = self.handle.lexicon();
+        let options = OptsBuilder::default()
+            .socket(server.socket.to_str())
+            .user(Some(if rustix::process::geteuid().is_root() {
+                "root"
+            } else {
+                "mysql"
+            }));
+        tokio::spawn(async move {
+            let mut conn = Conn::new(options).await.unwrap();
+            loop {
+                let reading = lexicon.begin();
+                lexicon.know(&reading, &Arc::new(names(&mut conn).await));
+                let _ = tokio::time::timeout(Duration::from_millis(200), lexicon.wanted()).await;
+            }
         });
     }
 
@@ -246,6 +284,42 @@ impl World {
             .unwrap()
             .unwrap();
     }
+}
+
+/// As the agent reads them.
+async fn names(conn: &mut Conn) -> Catalog {
+    let text = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
+        WHERE TABLE_SCHEMA IN ('shop', 'probe') AND (TABLE_TYPE = 'SEQUENCE' OR ENGINE NOT IN ('InnoDB', 'Aria', 'MyISAM'))";
+    let tables: Vec<(String, String, String)> = conn.query(text).await.unwrap_or_default();
+    let text = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'";
+    let functions: Vec<(String, String)> = conn.query(text).await.unwrap_or_default();
+    let text = "SELECT TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS";
+    let views: Vec<(String, String, String)> = conn.query(text).await.unwrap_or_default();
+    let tables = tables.into_iter().map(|(database, name, kind)| {
+        let is_sequence = kind == "SEQUENCE";
+        (
+            database,
+            name,
+            if is_sequence {
+                Object::Sequence
+            } else {
+                Object::Engine
+            },
+        )
+    });
+    let functions = functions
+        .into_iter()
+        .map(|(database, name)| (database, name, Object::Function));
+    let objects: Vec<_> = tables.chain(functions).collect();
+    let views: Vec<_> = views
+        .into_iter()
+        .map(|(database, name, definition)| View {
+            database,
+            name,
+            definition,
+        })
+        .collect();
+    Catalog::new(&objects, &views)
 }
 
 /// The name of the server that answers.

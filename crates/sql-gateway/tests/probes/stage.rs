@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sql_gateway::Lexicon;
 
 use wire::command::{Shape, code};
 
@@ -49,6 +52,8 @@ pub(crate) struct Stage {
     pub(crate) facts: BTreeMap<String, String>,
     pub(crate) transcript: Vec<String>,
     pub(crate) directory: PathBuf,
+    /// Through the gateway: statements wait until it knows what names mean, so that reads can go to the replica.
+    pub(crate) lexicon: Option<Arc<Lexicon>>,
     conns: BTreeMap<u8, Conn>,
     /// Connections whose server id is wanted.
     pub(crate) wants_ids: bool,
@@ -75,6 +80,7 @@ impl Stage {
             facts,
             transcript: Vec::new(),
             directory,
+            lexicon: None,
             conns: BTreeMap::new(),
             wants_ids: false,
             shows_changes: false,
@@ -149,8 +155,19 @@ impl Stage {
         self.say(&format!("{number} ends: {ended}"));
     }
 
+    fn settle(&self) {
+        let end = Instant::now() + Duration::from_millis(300);
+        while let Some(lexicon) = &self.lexicon
+            && !lexicon.is_known()
+            && Instant::now() < end
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Sends a command and reads its answer, both unrecorded.
     pub(crate) fn ask(&mut self, number: u8, payload: &[u8], shape: Shape) -> Answer {
+        self.settle();
         let conn = self.conn(number);
         if conn.send(payload).is_err() {
             return Answer {

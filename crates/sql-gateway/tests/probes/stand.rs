@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sql_gateway::Config;
 
 use crate::conn::{Conn, Who};
 use crate::server::Server;
@@ -10,9 +13,11 @@ use crate::world::World;
 
 pub(crate) struct Stand {
     pub(crate) server: Server,
+    /// The gateway's reads go there, when `PROBES_SPLIT` is set. Why not always: each definition is waited for twice.
+    replica: Option<Server>,
     gateway: SocketAddr,
     /// Kept: it ends with these.
-    _world: World,
+    world: World,
     _runtime: tokio::runtime::Runtime,
     directory: tempfile::TempDir,
 }
@@ -28,6 +33,11 @@ impl Stand {
     pub(crate) fn start() -> Self {
         let server = Server::start_in("a", memory());
         server.sql("SET GLOBAL log_bin_trust_function_creators = 1");
+        let replica = std::env::var_os("PROBES_SPLIT").map(|_| {
+            let replica = Server::start_in("a", memory());
+            replica.replicate(&server);
+            replica
+        });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -35,19 +45,47 @@ impl Stand {
             .unwrap();
         let world = {
             let _inside = runtime.enter();
-            let world = World::new();
+            let world = World::with(Config {
+                split: replica.is_some(),
+                prefer_replicas: true,
+                wait_max: Duration::from_secs(10),
+                ..Config::default()
+            });
             world.knows("a", &server);
             world.route(1, Some("a"));
+            if let Some(replica) = &replica {
+                world.knows("own", replica);
+                world.route_with(1, "a", "own");
+                world.teach(&server);
+            }
             world
         };
         let directory = memory();
         Self {
             gateway: world.address,
             server,
-            _world: world,
+            replica,
+            world,
             _runtime: runtime,
             directory,
         }
+    }
+
+    pub(crate) fn has_replica(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// What hinders replication, if anything does.
+    pub(crate) fn replication_error(&self) -> String {
+        let replica = self.replica.as_ref();
+        let status = replica.map_or_else(String::new, |it| it.sql("SHOW SLAVE STATUS"));
+        let errors = |part: &&str| part.contains("Error ");
+        status.split('\t').filter(errors).collect()
+    }
+
+    /// Reads that the gateway sent to the replica so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.world.handle.stats().reads_on_replicas
     }
 
     pub(crate) fn address(&self, side: Side) -> SocketAddr {
@@ -62,7 +100,10 @@ impl Stand {
         let address = self.address(side);
         clean(address, way);
         let directory = fresh(self.directory.path());
-        Stage::new(address, way, side == Side::Direct, directory)
+        let mut stage = Stage::new(address, way, side == Side::Direct, directory);
+        let spreads = side == Side::Gateway && self.replica.is_some();
+        stage.lexicon = spreads.then(|| self.world.handle.lexicon());
+        stage
     }
 }
 

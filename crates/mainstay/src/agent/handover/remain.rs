@@ -111,6 +111,9 @@ fn next(now: Guide, told: Followed, sent: Instant) -> Guide {
         began: told.began,
         asked: told.asked,
         silent: told.silent,
+        // Why: an old process' reads all go to the primary.
+        replicas: Vec::new(),
+        reads: None,
         ends: false,
     }
 }

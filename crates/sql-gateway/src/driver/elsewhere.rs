@@ -1,0 +1,342 @@
+//! The second connection of a session, to a replica: made beside the session once it has use for it, while its reads go
+//! to the primary; and the reads that are sent there.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::asker::Identity;
+use super::connect::{Account, Attempt, Backend, connect_to};
+use super::link::{Around, Link};
+use super::outbox::Outbox;
+use super::spread::Runs;
+use crate::freshness::{Freshness, Need, Ticket};
+use crate::gate::GateState;
+use crate::reactor::{micros, spawn, timeout};
+use crate::session::{Place, Side};
+use crate::tally::{Closed, Opened, Ticket as Counted};
+
+/// A session's connection to a replica.
+pub(super) struct Replica {
+    pub(super) backend: Backend,
+    outbox: Outbox,
+    /// Its place in the thread's list.
+    pub(super) place: usize,
+    /// The question whose answer the last read waited for.
+    pub(super) waited_for: u64,
+}
+
+/// Where that connection is.
+#[derive(Default)]
+pub(super) enum There {
+    /// There is none.
+    #[default]
+    Nowhere,
+    /// It is being made; with the default database it was asked for.
+    Coming(Rc<Coming>),
+    /// Here.
+    Here(Box<Replica>),
+}
+
+/// A connection that is being made.
+#[derive(Default)]
+enum Made {
+    #[default]
+    NotYet,
+    Yes(Box<Backend>),
+    No,
+}
+
+pub(super) struct Coming {
+    place: usize,
+    database: Box<[u8]>,
+    done: RefCell<Made>,
+    /// A read that waits for it, if it does.
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// What a session needs for its reads on replicas.
+pub(super) struct Elsewhere {
+    pub(super) freshness: Freshness,
+    pub(super) there: There,
+    /// The question that a read waits for, and how many had failed before.
+    waits: Option<(Ticket, u32)>,
+    /// Reads that would have gone to a replica, had there been a connection.
+    missed: u8,
+}
+
+impl Elsewhere {
+    pub(super) fn new(freshness: Freshness) -> Self {
+        Self {
+            freshness,
+            there: There::Nowhere,
+            waits: None,
+            missed: 0,
+        }
+    }
+}
+
+/// What became of a statement that may run on a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Went {
+    /// It was sent there.
+    There,
+    /// It waits for the primary's word how far it is.
+    Waits,
+    /// It goes to the primary.
+    Here,
+}
+
+impl Link {
+    /// The session knows what names mean, as far as anybody does.
+    pub(super) fn learn_names(&mut self) {
+        if self.elsewhere.is_some() {
+            let lexicon = &self.shared.lexicon;
+            let version = lexicon.version();
+            if self.session.names_version() != version {
+                self.session.know(version, lexicon.catalog());
+            }
+        }
+    }
+
+    /// Sends the statement to a replica, if that is right and of use.
+    pub(super) fn send_elsewhere(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Went {
+        if self.elsewhere.is_none() {
+            return Went::Here;
+        }
+        self.learn_names();
+        let place = self.session.place(&self.spread.surprises.borrow());
+        match place {
+            Place::Primary(_) => Went::Here,
+            Place::Replica => self.launch_there(None, around),
+            Place::Either => self.choose(cx, around),
+        }
+    }
+
+    fn choose(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Went {
+        self.spread.refresh(&around.state.route);
+        self.arrive(cx, around);
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return Went::Here;
+        };
+        let place = match &elsewhere.there {
+            There::Here(replica) => replica.place,
+            There::Coming(coming) if config.prefer_replicas => {
+                coming.waiting.replace(Some(cx.waker().clone()));
+                return Went::Waits;
+            }
+            There::Coming(_) => return Went::Here,
+            There::Nowhere => {
+                let Some(place) = self.spread.choose(config) else {
+                    return Went::Here;
+                };
+                elsewhere.missed = elsewhere.missed.saturating_add(1);
+                // Why not at the first: clients that make a connection for each query would make two.
+                if elsewhere.missed > 1 || config.prefer_replicas {
+                    self.come(place, cx, around);
+                }
+                return if config.prefer_replicas {
+                    Went::Waits
+                } else {
+                    Went::Here
+                };
+            }
+        };
+        if self.session.replica_is_busy() {
+            return Went::Here;
+        }
+        let ticket = match elsewhere.waits {
+            Some((ticket, failures)) if failures == self.spread.failures() => ticket,
+            Some(_) => return Went::Here,
+            None if !self.spread.prefers(place, config) => return Went::Here,
+            None => self.spread.horizon.borrow().ticket(),
+        };
+        let need = self.spread.need(
+            (elsewhere.freshness, ticket),
+            self.session.wrote(),
+            place,
+            config.wait_max,
+        );
+        match need {
+            Need::Nothing => self.launch_there(None, around),
+            Need::Wait(sql) => self.launch_there(Some(&sql), around),
+            Need::Primary => Went::Here,
+            Need::Answer => self.wait_for_answer(ticket, cx, around),
+        }
+    }
+
+    /// Takes the connection that has been made, if one has.
+    fn arrive(&mut self, cx: &Context<'_>, around: &Around<'_>) {
+        if let Some(There::Coming(coming)) = self.elsewhere.as_deref().map(|it| &it.there)
+            && let done = coming.done.take()
+            && !matches!(done, Made::NotYet)
+        {
+            let coming = Rc::clone(coming);
+            around.entry.set_waker(cx.waker());
+            self.adopt(&coming, done, around);
+        }
+    }
+
+    fn wait_for_answer(
+        &mut self,
+        ticket: Ticket,
+        cx: &mut Context<'_>,
+        around: &Around<'_>,
+    ) -> Went {
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return Went::Here;
+        };
+        if self.spread.horizon.borrow().must_ask(ticket) {
+            let identity = || Identity {
+                login: around.login.clone(),
+                credential: around.credential.clone(),
+                peer: around.entry.peer(),
+            };
+            let route = &around.state.route;
+            if !self.spread.ask(&self.shared, route, identity) {
+                return Went::Here;
+            }
+        }
+        elsewhere.waits = Some((ticket, self.spread.failures()));
+        self.spread.wait(cx.waker());
+        Went::Waits
+    }
+
+    /// The statement waits for nothing any more.
+    pub(super) fn wait_no_more(&mut self) {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.waits = None;
+        }
+    }
+
+    fn launch_there(&mut self, wait: Option<&str>, around: &Around<'_>) -> Went {
+        let answered = self.spread.horizon.borrow().answered();
+        let Some(There::Here(replica)) = self.elsewhere.as_deref_mut().map(|it| &mut it.there)
+        else {
+            return Went::Here;
+        };
+        if !self.session.launch_elsewhere(wait) {
+            return Went::Here;
+        }
+        replica.waited_for = if wait.is_some() { answered } else { 0 };
+        self.runs = Runs::Replica(replica.place);
+        around.entry.set_elsewhere(replica.backend.thread);
+        self.spread.begins(self.runs);
+        self.started = micros();
+        self.shared.lanes[self.lane].count_read();
+        self.flush_replica();
+        Went::There
+    }
+
+    /// True when the replica takes more.
+    pub(super) fn flush_replica(&mut self) {
+        if let Some(There::Here(replica)) = self.elsewhere.as_deref_mut().map(|it| &mut it.there) {
+            let bytes = self.session.take_to_replica();
+            if !bytes.is_empty() {
+                replica.outbox.send(&mut replica.backend.stream, &bytes);
+            }
+            // Why: after a failed write reading finds the end.
+            if !replica.outbox.is_empty() {
+                let _ = replica.outbox.poll_flush(&mut replica.backend.stream);
+            }
+        }
+    }
+
+    /// Begins to make a connection.
+    fn come(&mut self, place: usize, cx: &mut Context<'_>, around: &Around<'_>) {
+        let (Some(elsewhere), Some(node)) = (&mut self.elsewhere, self.spread.node(place)) else {
+            return;
+        };
+        let coming = Rc::new(Coming {
+            place,
+            database: self.session.database().into(),
+            done: RefCell::default(),
+            waiting: RefCell::new(Some(cx.waker().clone())),
+        });
+        elsewhere.there = There::Coming(Rc::clone(&coming));
+        elsewhere.missed = 0;
+        let mut login = Box::new(around.login.clone());
+        login.capabilities = self.session.adjust(login.capabilities);
+        let credential = around.credential.clone();
+        let (shared, route) = (Arc::clone(&self.shared), Arc::clone(&around.state.route));
+        let peer = around.entry.peer();
+        spawn(async move {
+            let account = Account {
+                login: &login,
+                database: &coming.database,
+                credential: Some(credential),
+                peer,
+            };
+            let limit = shared.config.connect_timeout;
+            let making = connect_to(&shared, (&route, &node), account, None);
+            let made = match timeout(limit, making).await {
+                Ok(Attempt::Connected(backend, _, _)) => Made::Yes(Box::new(backend)),
+                Ok(Attempt::Failed(why)) => {
+                    tracing::debug!(why, %node, "no connection to a replica");
+                    Made::No
+                }
+                Ok(Attempt::Refused(_) | Attempt::ClientGone) | Err(_) => Made::No,
+            };
+            coming.done.replace(made);
+            if let Some(waiting) = coming.waiting.take() {
+                waiting.wake();
+            }
+        });
+    }
+
+    /// A connection was made, or not.
+    fn adopt(&mut self, coming: &Coming, made: Made, around: &Around<'_>) {
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return;
+        };
+        elsewhere.there = There::Nowhere;
+        let Made::Yes(mut backend) = made else {
+            return self.spread.rest(coming.place);
+        };
+        if !leads_to_a_replica(&backend, self.spread.node(coming.place), around.state) {
+            return;
+        }
+        backend.stream.hand_over();
+        let here = (&self.shared, self.lane);
+        let account = around.entry.account();
+        backend.ticket = Some(Counted::new(here, account, Side::Replica, Opened::Read));
+        self.session.replica_attached(&coming.database);
+        elsewhere.there = There::Here(Box::new(Replica {
+            backend: *backend,
+            outbox: Outbox::default(),
+            place: coming.place,
+            waited_for: 0,
+        }));
+    }
+
+    /// The route has changed: a connection to what is no replica of it any more is cut.
+    pub(super) fn cut_stale_replica(&mut self, state: &GateState) {
+        let Some(There::Here(replica)) = self.elsewhere.as_deref().map(|it| &it.there) else {
+            return;
+        };
+        let node = self.spread.node(replica.place);
+        if !leads_to_a_replica(&replica.backend, node, state) {
+            self.lose_replica(Closed::Rerouted);
+        }
+    }
+
+    /// The connection is of no more use: a read in flight there runs on the primary.
+    pub(super) fn lose_replica(&mut self, why: Closed) {
+        if let Some(elsewhere) = &mut self.elsewhere
+            && let There::Here(mut replica) = std::mem::take(&mut elsewhere.there)
+        {
+            replica.backend.closes(why);
+            self.session.replica_lost();
+        }
+    }
+}
+
+/// True when the connection leads to a server that is a replica in this state of the gate.
+fn leads_to_a_replica(backend: &Backend, node: Option<Rc<str>>, state: &GateState) -> bool {
+    let names = state.route.replicas.names();
+    let listed = node.is_some_and(|node| names.iter().any(|name| **name == *node));
+    listed && state.is_current(&backend.route)
+}

@@ -1,0 +1,224 @@
+//! What the sessions of one thread share of reads on replicas: how busy which server is, how far the primary and the
+//! replicas are, and who asks. Nothing of it is seen by another thread.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use wire::gtid::{Gtid, Position};
+
+use super::asker::Asker;
+use crate::balance::{Load, choose};
+use crate::config::Config;
+use crate::freshness::{Freshness, Horizon, Need, Ticket};
+use crate::route::Route;
+use crate::session::Surprises;
+
+/// A replica that was late, or could not be reached, gets no reads for so long.
+const REST: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static HERE: Rc<Spread> = Rc::default();
+}
+
+/// Where a statement of a session is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// Nowhere.
+    #[default]
+    Nowhere,
+    /// On the primary.
+    Primary,
+    /// On the replica with this place.
+    Replica(usize),
+}
+
+/// One for each thread.
+#[derive(Default)]
+pub(super) struct Spread {
+    pub(super) surprises: RefCell<Surprises>,
+    pub(super) horizon: RefCell<Horizon>,
+    /// Who asks the primary how far it is.
+    pub(super) asker: RefCell<Option<Rc<Asker>>>,
+    /// Reads that wait for its answer.
+    waiting: RefCell<Vec<Waker>>,
+    failures: Cell<u32>,
+    primary: Cell<usize>,
+    board: RefCell<Board>,
+}
+
+/// The replicas. Their places stay the same for the thread's life.
+#[derive(Default)]
+struct Board {
+    stamp: (u64, u64),
+    places: Vec<Place>,
+}
+
+struct Place {
+    node: Rc<str>,
+    running: usize,
+    lag: Option<Duration>,
+    reached: Position,
+    rests: Option<Instant>,
+}
+
+impl Place {
+    fn load(&mut self) -> Load {
+        if self.rests.is_some_and(|until| Instant::now() >= until) {
+            self.rests = None;
+        }
+        Load {
+            running: self.running,
+            lag: self.lag.filter(|_| self.rests.is_none()),
+        }
+    }
+}
+
+impl Spread {
+    /// This thread's.
+    pub(super) fn here() -> Rc<Self> {
+        HERE.with(Rc::clone)
+    }
+
+    /// A statement is sent.
+    pub(super) fn begins(&self, runs: Runs) {
+        self.count(runs, 1);
+    }
+
+    /// It has ended, or its connection has.
+    pub(super) fn ended(&self, runs: Runs) {
+        self.count(runs, usize::MAX);
+    }
+
+    fn count(&self, runs: Runs, by: usize) {
+        match runs {
+            Runs::Nowhere => {}
+            Runs::Primary => self.primary.set(self.primary.get().wrapping_add(by)),
+            Runs::Replica(place) => {
+                if let Some(place) = self.board.borrow_mut().places.get_mut(place) {
+                    place.running = place.running.wrapping_add(by);
+                }
+            }
+        }
+    }
+
+    /// Takes over what is told of the route's replicas, if that has changed.
+    pub(super) fn refresh(&self, route: &Route) {
+        let mut board = self.board.borrow_mut();
+        let stamp = route.replicas.stamp();
+        if board.stamp == stamp {
+            return;
+        }
+        board.stamp = stamp;
+        for place in &mut board.places {
+            place.lag = None;
+        }
+        let progress = route.replicas.progress();
+        for (node, progress) in route.replicas.names().iter().zip(&*progress) {
+            let known = board.places.iter().position(|place| *place.node == **node);
+            let at = known.unwrap_or_else(|| {
+                board.places.push(Place {
+                    node: node.as_str().into(),
+                    running: 0,
+                    lag: None,
+                    reached: Position::empty(),
+                    rests: None,
+                });
+                board.places.len() - 1
+            });
+            let place = &mut board.places[at];
+            place.lag = progress.lag;
+            // Why not the greater of both: it may have another history than in the epoch before.
+            place.reached.clone_from(&progress.reached);
+        }
+    }
+
+    /// The place of the replica for the next read of a session without one.
+    pub(super) fn choose(&self, config: &Config) -> Option<usize> {
+        let mut board = self.board.borrow_mut();
+        choose(
+            self.busy(config),
+            board.places.iter_mut().map(Place::load),
+            config.lag_max,
+        )
+    }
+
+    /// How busy the primary is taken to be.
+    fn busy(&self, config: &Config) -> usize {
+        if config.prefer_replicas {
+            usize::MAX
+        } else {
+            self.primary.get()
+        }
+    }
+
+    /// The same for a session with a connection to this one.
+    pub(super) fn prefers(&self, place: usize, config: &Config) -> bool {
+        let mut board = self.board.borrow_mut();
+        let load = board.places.get_mut(place).map(Place::load);
+        choose(self.busy(config), load.into_iter(), config.lag_max).is_some()
+    }
+
+    pub(super) fn node(&self, place: usize) -> Option<Rc<str>> {
+        let board = self.board.borrow();
+        board.places.get(place).map(|place| Rc::clone(&place.node))
+    }
+
+    /// It gets no reads for a while.
+    pub(super) fn rest(&self, place: usize) {
+        if let Some(place) = self.board.borrow_mut().places.get_mut(place) {
+            place.rests = Some(Instant::now() + REST);
+        }
+    }
+
+    /// What a read on this replica needs.
+    pub(super) fn need(
+        &self,
+        (freshness, ticket): (Freshness, Ticket),
+        wrote: Option<Gtid>,
+        place: usize,
+        limit: Duration,
+    ) -> Need {
+        let board = self.board.borrow();
+        let Some(place) = board.places.get(place) else {
+            return Need::Primary;
+        };
+        let horizon = self.horizon.borrow();
+        freshness.need((&horizon, ticket), wrote, &place.reached, limit)
+    }
+
+    /// A read that waited there for the answer to this question was answered.
+    pub(super) fn reached(&self, place: usize, question: u64) {
+        let horizon = self.horizon.borrow();
+        if let Some(position) = horizon.answer_to(question)
+            && let Some(place) = self.board.borrow_mut().places.get_mut(place)
+            && !place.reached.covers(position)
+        {
+            place.reached.clone_from(position);
+        }
+    }
+
+    /// How often an answer did not come.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures.get()
+    }
+
+    /// This read waits for the next answer.
+    pub(super) fn wait(&self, waker: &Waker) {
+        self.waiting.borrow_mut().push(waker.clone());
+    }
+
+    /// An answer has come.
+    pub(super) fn answered(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// None will come: those who wait go to the primary.
+    pub(super) fn failed(&self) {
+        self.horizon.borrow_mut().lose();
+        self.failures.set(self.failures.get().wrapping_add(1));
+        self.answered();
+    }
+}

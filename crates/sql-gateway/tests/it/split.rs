@@ -1,0 +1,243 @@
+//! Reads on a replica: who answers, how fresh, and what happens when it is late, lost, or not known to be right.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use sql_gateway::{Config, Freshness, Progress, Replicas};
+
+use crate::server::Server;
+use crate::world::{World, eventually, who};
+
+/// A primary `a`, a replica `b` as far as another node, and a gateway that prefers the replica.
+struct Split {
+    primary: Server,
+    replica: Server,
+    world: World,
+    replicas: Replicas,
+}
+
+impl Split {
+    fn new(config: Config) -> Self {
+        let (primary, replica) = (Server::start("a"), Server::start("b"));
+        replica.replicate(&primary);
+        let world = World::with(Config {
+            split: true,
+            prefer_replicas: true,
+            ..config
+        });
+        world.knows("a", &primary);
+        world.knows("b", &replica);
+        let replicas = world.route_with(1, "a", "b");
+        Self {
+            primary,
+            replica,
+            world,
+            replicas,
+        }
+    }
+
+    /// With long waits: what is read must come from the replica.
+    fn patient() -> Self {
+        let split = Self::new(Config {
+            wait_max: Duration::from_secs(20),
+            ..Config::default()
+        });
+        split.world.teach(&split.primary);
+        split
+    }
+
+    fn reads(&self) -> u64 {
+        self.world.handle.stats().reads_on_replicas
+    }
+}
+
+/// Reads until a replica has answered.
+async fn settle(client: &mut mysql_async::Conn) {
+    let wait = async {
+        while who(client).await.unwrap() != "b" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), wait)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_when_spread_see_what_any_connection_wrote_before() {
+    let split = Split::patient();
+    let (mut writer, mut reader) = (split.world.connect().await, split.world.connect().await);
+    settle(&mut reader).await;
+    let before = split.reads();
+    for n in 0..100_u32 {
+        let sql = format!("INSERT INTO t (id, v) VALUES ({}, 'x')", n + 1);
+        writer.query_drop(sql).await.unwrap();
+        for client in [&mut reader, &mut writer] {
+            let count: Option<u32> = client.query_first("SELECT COUNT(*) FROM t").await.unwrap();
+            assert_eq!(count, Some(n + 1));
+        }
+        let sql = "SELECT id FROM t WHERE id = ?";
+        let found: Option<u32> = reader.exec_first(sql, (n + 1,)).await.unwrap();
+        assert_eq!(found, Some(n + 1));
+    }
+    assert!(
+        split.reads() - before >= 290,
+        "{} of 300",
+        split.reads() - before
+    );
+    let name: Option<String> = reader.query_first("SELECT name FROM who").await.unwrap();
+    assert_eq!(name.as_deref(), Some("b"));
+    assert_eq!(split.world.handle.stats().errors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_when_the_replica_does_not_apply_are_answered_by_the_primary() {
+    let split = Split::new(Config::default());
+    split.world.teach(&split.primary);
+    let (mut writer, mut reader) = (split.world.connect().await, split.world.connect().await);
+    settle(&mut reader).await;
+    split.replica.sql("STOP SLAVE SQL_THREAD");
+    for n in 1..=20_u32 {
+        let sql = format!("INSERT INTO t (id, v) VALUES ({n}, 'x')");
+        writer.query_drop(sql).await.unwrap();
+        let count: Option<u32> = reader.query_first("SELECT COUNT(*) FROM t").await.unwrap();
+        assert_eq!(count, Some(n));
+    }
+    split.replica.sql("START SLAVE SQL_THREAD");
+    settle(&mut reader).await;
+    let count: Option<u32> = reader.query_first("SELECT COUNT(*) FROM t").await.unwrap();
+    assert_eq!(count, Some(20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_when_its_replica_dies_or_leaves_the_route_is_answered_by_the_primary() {
+    let mut split = Split::patient();
+    let mut reader = split.world.connect().await;
+    settle(&mut reader).await;
+    for leaves in [true, false] {
+        settle(&mut reader).await;
+        let mut lock = mysql_async::Conn::new(root(&split.replica)).await.unwrap();
+        lock.query_drop("LOCK TABLES shop.who WRITE").await.unwrap();
+        let before = split.reads();
+        let reading = tokio::spawn(async move {
+            let name = who(&mut reader).await;
+            (name, reader)
+        });
+        eventually("the read runs there", || split.reads() > before).await;
+        if leaves {
+            split.world.route(1, Some("a"));
+        } else {
+            split.replica.kill();
+        }
+        let (name, back) = reading.await.unwrap();
+        assert_eq!(name.unwrap(), "a");
+        reader = back;
+        if leaves {
+            drop(lock);
+            split.world.route_with(1, "a", "b");
+        }
+    }
+    assert_eq!(who(&mut reader).await.unwrap(), "a");
+    assert_eq!(split.world.handle.stats().errors, 0);
+}
+
+fn root(server: &Server) -> mysql_async::OptsBuilder {
+    let user = if rustix::process::geteuid().is_root() {
+        "root"
+    } else {
+        "mysql"
+    };
+    mysql_async::OptsBuilder::default()
+        .socket(server.socket.to_str())
+        .user(Some(user))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_when_nobody_knows_what_names_mean_or_the_replica_lags_go_to_the_primary() {
+    let split = Split::new(Config {
+        wait_max: Duration::from_secs(20),
+        ..Config::default()
+    });
+    let mut reader = split.world.connect().await;
+    for _ in 0..5 {
+        assert_eq!(who(&mut reader).await.unwrap(), "a");
+    }
+    split.world.teach(&split.primary);
+    settle(&mut reader).await;
+    split.replicas.tell(vec![Progress {
+        lag: Some(Duration::from_secs(1)),
+        ..Progress::default()
+    }]);
+    let wait = async {
+        while who(&mut reader).await.unwrap() != "a" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), wait)
+        .await
+        .unwrap();
+    assert_eq!(who(&mut reader).await.unwrap(), "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_over_a_lock_when_it_was_just_made_is_read_on_the_primary() {
+    let split = Split::patient();
+    split
+        .primary
+        .sql("SET GLOBAL log_bin_trust_function_creators = 1");
+    let mut client = split.world.connect().await;
+    settle(&mut client).await;
+    for n in 0..20 {
+        for sql in [
+            format!("CREATE FUNCTION f{n}() RETURNS INT RETURN GET_LOCK('l{n}', 0)"),
+            format!("CREATE VIEW v{n} AS SELECT f{n}() AS a"),
+        ] {
+            client.query_drop(sql).await.unwrap();
+        }
+        let sql = format!("SELECT a FROM v{n}");
+        let got: Option<u8> = client.query_first(sql).await.unwrap();
+        assert_eq!(got, Some(1));
+        let held = split
+            .primary
+            .sql(&format!("SELECT IS_USED_LOCK('l{n}') IS NOT NULL"));
+        assert_eq!(held, "1", "the lock of round {n} is held on the primary");
+        client = split.world.connect().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_of_an_account_that_wants_no_freshness_when_the_replica_is_late_are_old() {
+    let split = Split::new(Config {
+        freshness_of: [("app".to_owned(), Freshness::Nothing)].into(),
+        ..Config::default()
+    });
+    split.world.teach(&split.primary);
+    let mut client = split.world.connect().await;
+    settle(&mut client).await;
+    split.replica.catches_up(&split.primary);
+    split.replica.sql("STOP SLAVE SQL_THREAD");
+    client
+        .query_drop("INSERT INTO t (id, v) VALUES (1, 'x')")
+        .await
+        .unwrap();
+    let count: Option<u32> = client.query_first("SELECT COUNT(*) FROM t").await.unwrap();
+    assert_eq!(count, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_when_the_primary_is_another_one_are_as_fresh_as_before() {
+    let split = Split::patient();
+    let mut client = split.world.connect().await;
+    settle(&mut client).await;
+    split.replica.catches_up(&split.primary);
+    split.replica.sql("STOP SLAVE; SET GLOBAL read_only=0");
+    split.world.switch(Some("b")).await;
+    client
+        .query_drop("INSERT INTO t (id, v) VALUES (1, 'x')")
+        .await
+        .unwrap();
+    let count: Option<u32> = client.query_first("SELECT COUNT(*) FROM t").await.unwrap();
+    assert_eq!(count, Some(1));
+    assert_eq!(who(&mut client).await.unwrap(), "b");
+    assert_eq!(split.world.handle.stats().errors, 0);
+}
