@@ -216,11 +216,7 @@ fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
     let clients = |number: &usize| shared.lanes[*number].clients.load(Ordering::Relaxed);
     let lane = (0..shared.lanes.len()).min_by_key(clients).unwrap_or(0);
     let guest = Guest::new(Arc::clone(shared), lane);
-    let life = move || {
-        spawn(async move {
-            driver::serve(newcomer, Arc::clone(&guest.shared), guest.lane).await;
-        });
-    };
+    let life = move || spawn(driver::serve(newcomer, guest));
     if lane == 0 {
         life();
     } else {
@@ -229,9 +225,10 @@ fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
 }
 
 /// Counts a connection in, and out however its task ends.
-struct Guest {
-    shared: Arc<Shared>,
-    lane: usize,
+pub(crate) struct Guest {
+    pub(crate) shared: Arc<Shared>,
+    /// The thread that serves it.
+    pub(crate) lane: usize,
 }
 
 impl Guest {

@@ -2,15 +2,16 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use tokio::sync::watch;
 use wire::kill::Kill;
 use wire::login::Login;
 
-use super::arrive::{Arrived, Gone, arrive, change_user};
+use super::arrive::{Gone, arrive, change_user};
 use super::elsewhere::Elsewhere;
 use super::link::{Around, Event, Link};
+use crate::crew::Guest;
 use crate::fault::Fault;
 use crate::gate::GateState;
 use crate::listen::Newcomer;
@@ -33,67 +34,81 @@ pub(super) struct Client {
     pub(super) credential: Credential,
     salt: [u8; 20],
     killing: Option<Killing>,
+    visit: Visit,
+    // Why last: only when all the rest is gone the client counts no more.
+    _guest: Guest,
 }
 
-/// Serves one client, on the thread with this number, until it is gone.
-pub(crate) async fn serve(newcomer: Newcomer, shared: Arc<Shared>, lane: usize) {
+/// Serves one client until it is gone. Must be called on its thread.
+pub(crate) fn serve(newcomer: Newcomer, guest: Guest) -> impl Future<Output = ()> {
+    // Why apart: a login takes far more memory than the client that comes of it, and that stays.
+    let coming = Box::pin(come(newcomer, guest));
+    async move {
+        let client = coming.await;
+        if let Some(mut client) = client {
+            let left = client.run().await;
+            client.leaves(left);
+        }
+    }
+}
+
+/// Logs one client in. `None`: nothing came of it.
+async fn come(newcomer: Newcomer, guest: Guest) -> Option<Box<Client>> {
+    let (shared, lane) = (Arc::clone(&guest.shared), guest.lane);
     let entry = shared.registry.add(newcomer.peer(), lane);
     let mut visit = Visit::new(&shared, lane, newcomer.via());
     let Ok(mut stream) = newcomer.into_socket() else {
-        return shared.registry.remove(entry.id);
+        shared.registry.remove(entry.id);
+        return None;
     };
     let mut gate = shared.gate.watch();
-    let arrived = Box::pin(arrive(&shared, &entry, &mut gate, &mut stream)).await;
-    let left = match arrived {
-        Ok(Arrived {
-            login,
-            credential,
-            salt,
-            backend,
-            session,
-            ahead,
-        }) => {
-            visit.is(entry.account());
-            entry.set_server(backend.thread);
-            let state = gate.borrow_and_update().clone();
-            let mut link = Link::new((Arc::clone(&shared), &entry), stream, backend, session);
-            link.ahead = ahead;
-            let mut client = Client {
-                shared: Arc::clone(&shared),
-                entry: Arc::clone(&entry),
-                gate,
-                state,
-                link,
-                login: Box::new(login),
-                credential,
-                salt,
-                killing: None,
-            };
-            client.spread();
-            client.cut_if_stale();
-            let left = client.run(&mut visit).await;
-            client.give_back();
-            left
+    let arrived = match arrive(&shared, &entry, &mut gate, &mut stream).await {
+        Ok(arrived) => arrived,
+        Err(Gone(left)) => {
+            ends((&shared, &entry), &mut visit, left);
+            return None;
         }
-        Err(Gone(left)) => left,
     };
-    tracing::debug!(
-        id = entry.id,
-        why = left.name(),
-        "a client's connection ends"
-    );
+    visit.is(entry.account());
+    entry.set_server(arrived.backend.thread);
+    let (backend, session) = (arrived.backend, arrived.session);
+    let mut link = Link::new((Arc::clone(&shared), &entry), stream, backend, session);
+    link.ahead = arrived.ahead;
+    let state = gate.borrow_and_update().clone();
+    let mut client = Box::new(Client {
+        shared,
+        entry,
+        gate,
+        state,
+        link,
+        login: Box::new(arrived.login),
+        credential: arrived.credential,
+        salt: arrived.salt,
+        killing: None,
+        visit,
+        _guest: guest,
+    });
+    client.spread();
+    client.cut_if_stale();
+    Some(client)
+}
+
+/// A client's connection ends.
+fn ends((shared, entry): (&Shared, &Entry), visit: &mut Visit, left: Left) {
+    let (id, why) = (entry.id, left.name());
+    tracing::debug!(id, why, "a client's connection ends");
     visit.leaves(left);
-    shared.registry.remove(entry.id);
+    shared.registry.remove(id);
 }
 
 impl Client {
     /// Returns why it ended.
-    async fn run(&mut self, visit: &mut Visit) -> Left {
+    async fn run(&mut self) -> Left {
         loop {
             let event = if self.link.session.phase() == Phase::Doubt {
                 Event::Wait
             } else {
-                self.next_event().await
+                poll_fn(|cx| self.poll_event(cx)).await
             };
             match event {
                 Event::Gate => self.follow(),
@@ -108,13 +123,19 @@ impl Client {
                     if let Err(Gone(left)) = Box::pin(self.change_user(&payload)).await {
                         return left;
                     }
-                    visit.is(self.entry.account());
+                    self.visit.is(self.entry.account());
                 }
                 Event::Kill(kill) => self.kill(kill),
                 Event::KillAnswered => self.kill_answered(),
                 Event::Gone => return self.why_gone(),
             }
         }
+    }
+
+    /// It has gone.
+    fn leaves(&mut self, left: Left) {
+        self.give_back();
+        ends((&self.shared, &self.entry), &mut self.visit, left);
     }
 
     fn why_gone(&self) -> Left {
@@ -127,7 +148,7 @@ impl Client {
         }
     }
 
-    async fn next_event(&mut self) -> Event {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let around = Around {
             entry: &self.entry,
             gate: &self.gate,
@@ -135,23 +156,20 @@ impl Client {
             login: &self.login,
             credential: &self.credential,
         };
-        let idle = self.shared.config.pool.idle_clients;
-        let link = &mut self.link;
-        poll_fn(|cx| {
-            // Who wakes this task for it: see `follow` in `service.rs`.
-            if around.gate.has_changed().unwrap_or(false) {
-                return Poll::Ready(Event::Gate);
+        // Who wakes this task for it: see `follow` in `service.rs`.
+        if around.gate.has_changed().unwrap_or(false) {
+            return Poll::Ready(Event::Gate);
+        }
+        // Who wakes this task for these: see `wake_idle` in `away.rs`, and `kill`.
+        if self.link.is_doomed(around.entry) {
+            return Poll::Ready(Event::Doomed);
+        }
+        match self.link.poll(cx, &around) {
+            Poll::Pending if self.link.is_idle_for(self.shared.config.pool.idle_clients) => {
+                Poll::Ready(Event::Idle)
             }
-            // Who wakes this task for these: see `wake_idle` in `away.rs`, and `kill`.
-            if link.is_doomed(around.entry) {
-                return Poll::Ready(Event::Doomed);
-            }
-            match link.poll(cx, &around) {
-                Poll::Pending if link.is_idle_for(idle) => Poll::Ready(Event::Idle),
-                poll => poll,
-            }
-        })
-        .await
+            poll => poll,
+        }
     }
 
     /// Acts on the route: a connection that does not lead to the primary is cut at once.

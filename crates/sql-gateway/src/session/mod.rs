@@ -117,7 +117,7 @@ pub(crate) struct Session {
     statement: Statement,
     kill: Option<Kill>,
     walker: Walker,
-    swallow: Option<Walker>,
+    swallow: Option<Box<Walker>>,
     transaction: Transaction,
     status: u16,
     delivered: bool,
@@ -226,7 +226,7 @@ impl Session {
     /// Puts the statement that switches tracking on into the outbox; its answer is swallowed.
     fn begin_tracking(&mut self) {
         self.to_server.extend_from_slice(&state::tracking());
-        self.swallow = Some(Walker::new(Shape::Simple, self.deprecate_eof));
+        self.swallow = Some(Box::new(Walker::new(Shape::Simple, self.deprecate_eof)));
     }
 
     /// What the driver must do now.

@@ -198,7 +198,7 @@ impl Session {
         self.to_server
             .extend_from_slice(&super::state::query(b"ROLLBACK"));
         let walker = wire::walk::Walker::new(wire::command::Shape::Query, self.deprecate_eof);
-        self.swallow = Some(walker);
+        self.swallow = Some(Box::new(walker));
         self.transaction = Transaction::None;
         self.restore_held();
         self.forget_transaction();
