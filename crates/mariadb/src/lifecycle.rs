@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::priority;
 use crate::process::{self, Exit, Process};
 use crate::server::Server;
 use crate::version::Version;
@@ -202,6 +203,7 @@ impl Server {
         let child = command
             .spawn()
             .map_err(Error::file(format!("run `{}`", program.display())))?;
+        priority::comes_second(child.id());
         // Why: `Process` reaps by itself; the handle of the standard library is not needed.
         Process::with_pid(child.id()).ok_or_else(|| Error::StartFailed {
             exit: "it ended at once".to_owned(),

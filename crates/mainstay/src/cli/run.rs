@@ -34,6 +34,9 @@ impl Run {
             }
             (config, _) => config?,
         };
+        // Before there are other threads: they begin with it.
+        let goes_first = mariadb::go_first();
+        tracing::debug!(goes_first, "priority for the processor");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING_THREADS)

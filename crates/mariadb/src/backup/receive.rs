@@ -14,6 +14,7 @@ use super::{BINLOG_INFO, INFO, SLAVE_INFO, note_in};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::exchange;
+use crate::priority;
 use crate::server::Server;
 use crate::tool::{self, LastWords};
 use crate::version::Version;
@@ -170,6 +171,7 @@ impl Server {
         let mut command = self.command_as_owner(UNPACK)?;
         command.arg("-x").arg("-C").arg(dir).stdin(Stdio::piped());
         let mut child = command.spawn().map_err(Error::file("run `mbstream`"))?;
+        priority::takes_its_turn(child.id());
         let (Some(mut stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
             return Err(Error::unexpected("run `mbstream`", "no pipes"));
         };

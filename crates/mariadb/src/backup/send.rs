@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::process::{Child, ChildStdout};
 
 use crate::error::{Error, Result};
+use crate::priority;
 use crate::server::Server;
 use crate::tool::{self, LastWords};
 
@@ -76,6 +77,7 @@ impl Server {
         let mut child = command
             .spawn()
             .map_err(Error::file("run `mariadb-backup`"))?;
+        priority::takes_its_turn(child.id());
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::unexpected("run `mariadb-backup`", "no pipes"));
         };
