@@ -134,6 +134,11 @@ fn holders(mut strong: Vec<Name>, mapping: &[(String, String, String)]) -> Vec<N
 }
 
 impl AccountProof {
+    /// True when some system user gets in by the server's own socket, without a password.
+    pub fn has_socket(&self) -> bool {
+        self.plugins.iter().any(|plugin| plugin == "unix_socket")
+    }
+
     /// True when only a process of the same system user on the server's own socket can use it.
     pub fn is_local_only(&self) -> bool {
         let usable_hash = self
@@ -203,6 +208,7 @@ mod tests {
         let proof = proof("u".into(), "%".into(), &entry);
         assert_eq!(proof.plugins, ["mysql_native_password", "unix_socket"]);
         assert_eq!(proof.native_hash.as_deref(), Some(hash));
+        assert!(proof.has_socket());
         assert!(proof.needs_tls && proof.is_locked && !proof.is_local_only());
     }
 

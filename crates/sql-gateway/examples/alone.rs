@@ -23,7 +23,7 @@ struct Server(u16);
 
 #[async_trait]
 impl Dial for Server {
-    fn direct(&self, _route: &Route, _node: &str) -> Option<Address> {
+    fn direct(&self, _route: &Route, _node: &str, _is_safe: bool) -> Option<Address> {
         Some(Address::Tcp(([127, 0, 0, 1], self.0).into()))
     }
 

@@ -36,6 +36,14 @@ pub trait Accounts: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// True when a client that has proved this user's password gets no further through the server's unix socket than by
+    /// TCP: no account with this name, nor any that the gateway's own system user may use instead, trusts the plugin
+    /// `unix_socket`.
+    fn may_come_by_socket(&self, user: &str) -> bool {
+        let _ = user;
+        false
+    }
+
     /// The server accepted a login that `proofs` did not explain: the table is stale and should be read again.
     fn stale(&self, user: &str) {
         let _ = user;

@@ -59,11 +59,11 @@ pub trait Dial: Send + Sync + 'static {
     /// The address of `node`'s server, the primary of `route` or one of its replicas, if it can be reached without
     /// anything between: the gateway then connects to it itself, and does not call [`Dial::dial`]. Must not block.
     ///
-    /// For a primary not a unix socket when the server has accounts of the plugin `unix_socket`: to the server
-    /// everybody behind the gateway would be the gateway's own system user. On a replica only those log in who have
-    /// proved to the primary who they are.
-    fn direct(&self, route: &Route, node: &str) -> Option<Address> {
-        let _ = (route, node);
+    /// To a server that is reached by its unix socket everybody behind the gateway is the gateway's own system user: to a
+    /// primary only when `is_safe`, see [`Accounts::may_come_by_socket`](crate::Accounts::may_come_by_socket). On a replica
+    /// only those log in who have proved to the primary who they are.
+    fn direct(&self, route: &Route, node: &str, is_safe: bool) -> Option<Address> {
+        let _ = (route, node, is_safe);
         None
     }
 

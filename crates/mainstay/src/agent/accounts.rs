@@ -1,7 +1,7 @@
 //! The database's accounts for the gateway: read from the local server, kept, read again when a
 //! login shows that they are stale.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(super) struct Table {
     users: RwLock<HashMap<String, Vec<Proof>>>,
     /// Those that are not let in, by name.
     strong: RwLock<HashMap<String, Vec<String>>>,
+    /// Names with an account that trusts the server's unix socket; `None`: nobody has read them.
+    by_socket: RwLock<Option<HashSet<String>>>,
     wanted: Notify,
 }
 
@@ -81,6 +83,12 @@ impl Table {
 
     fn replace(&self, accounts: Vec<AccountProof>) {
         let mut users: HashMap<String, Vec<Proof>> = HashMap::new();
+        let by_socket = accounts.iter().filter(|account| account.has_socket());
+        let names = by_socket.map(|account| account.user.clone()).collect();
+        *self
+            .by_socket
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(names);
         for account in accounts {
             users
                 .entry(account.user.clone())
@@ -135,6 +143,18 @@ impl Accounts for Table {
         strong.get(user).cloned().unwrap_or_default()
     }
 
+    /// The table may be half a minute old. Who changes an application's account to `VIA unix_socket AS 'root'` opens it to
+    /// those who know its password for that long.
+    fn may_come_by_socket(&self, user: &str) -> bool {
+        let names = self
+            .by_socket
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        // An anonymous account may be anybody's.
+        let is_trusted = |names: &HashSet<String>| names.contains(user) || names.contains("");
+        names.as_ref().is_some_and(|names| !is_trusted(names))
+    }
+
     fn stale(&self, _user: &str) {
         self.wanted.notify_one();
     }
@@ -160,6 +180,28 @@ mod tests {
         assert_eq!(proofs[0].native_hash, None);
         assert_eq!(proofs[1].native_hash.unwrap()[..2], [0x14, 0xe6]);
         assert!(table.proofs("nobody").is_empty());
+    }
+
+    #[test]
+    fn account_when_one_of_its_name_or_an_anonymous_one_trusts_the_socket_then_none_comes_by_it() {
+        let account = |user: &str, host: &str, plugin: &str| AccountProof {
+            user: user.to_owned(),
+            host: host.to_owned(),
+            plugins: vec![plugin.to_owned()],
+            native_hash: None,
+            is_locked: false,
+            needs_tls: false,
+        };
+        let table = Table::default();
+        assert!(!table.may_come_by_socket("app"), "nobody has read it");
+        table.replace(vec![
+            account("app", "%", "mysql_native_password"),
+            account("root", "%", "mysql_native_password"),
+            account("root", "localhost", "unix_socket"),
+        ]);
+        assert!(table.may_come_by_socket("app") && !table.may_come_by_socket("root"));
+        table.replace(vec![account("", "localhost", "unix_socket")]);
+        assert!(!table.may_come_by_socket("app"));
     }
 
     #[test]

@@ -29,12 +29,13 @@ struct Ports(Mutex<HashMap<String, (u16, PathBuf)>>);
 #[async_trait::async_trait]
 impl Dial for Ports {
     /// `b` is as far as another node's server: only [`Dial::dial`] reaches it.
-    fn direct(&self, _route: &Route, node: &str) -> Option<Address> {
+    fn direct(&self, _route: &Route, node: &str, is_safe: bool) -> Option<Address> {
         let (port, socket) = self.0.lock().unwrap().get(node).cloned()?;
         match node {
             "b" => None,
             // The own server of a node that is a replica.
             "own" => Some(Address::Unix(socket)),
+            _ if is_safe => Some(Address::Unix(socket)),
             _ => Some(Address::Tcp(([127, 0, 0, 1], port).into())),
         }
     }
@@ -93,6 +94,11 @@ impl Accounts for Table {
 
     fn too_strong(&self, _user: &str) -> Vec<String> {
         self.strong.lock().unwrap().clone()
+    }
+
+    fn may_come_by_socket(&self, user: &str) -> bool {
+        let proofs = self.proofs(user);
+        !proofs.is_empty() && proofs.iter().all(|proof| proof.plugin != "unix_socket")
     }
 
     fn stale(&self, user: &str) {
