@@ -6,6 +6,7 @@
 //! IO: `driver`, in the loops of `reactor`, one for each thread of the `crew`. `service` and `handle` live in the agent's runtime.
 
 mod account;
+mod alike;
 mod backend;
 mod balance;
 mod behind;

@@ -1,12 +1,11 @@
 //! Who is connected, so that KILL finds its target. Ids of the gateway start where no server counts to.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::Waker;
-
-use tokio::sync::Notify;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 use crate::tally::OTHER;
 
@@ -18,10 +17,8 @@ const OURS: u32 = 0x4000_0000;
 pub(crate) struct Entry {
     /// The id in its greeting.
     pub(crate) id: u32,
-    /// Where its connection comes from; `None` for a unix socket.
-    from: Option<SocketAddr>,
-    /// For whom a load balancer made it.
-    announced: OnceLock<SocketAddr>,
+    /// Where its connection comes from, or for whom a load balancer made it; `None` for a unix socket.
+    peer: Mutex<Option<SocketAddr>>,
     /// The thread that serves it.
     pub(crate) lane: usize,
     /// Whose numbers it counts for.
@@ -32,9 +29,9 @@ pub(crate) struct Entry {
     elsewhere: AtomicU32,
     /// That read is to be killed there.
     struck: AtomicBool,
-    /// Wakes the session, once it has a connection to a replica.
+    /// Wakes the session, once it has a connection to a replica, or waits.
     waker: Mutex<Option<Waker>>,
-    user: Mutex<Box<[u8]>>,
+    user: Mutex<Option<Arc<[u8]>>>,
     /// KILLs that were sent for it and not refused.
     kills: AtomicU32,
     /// A KILL is on its way.
@@ -45,7 +42,6 @@ pub(crate) struct Entry {
     away: AtomicBool,
     waiting: AtomicBool,
     interrupted: AtomicBool,
-    interrupt: Notify,
 }
 
 /// What a session remembers when its statement starts, to know at its end whether a KILL came between.
@@ -80,12 +76,12 @@ impl Entry {
 
     /// Where the client comes from; `None` for a unix socket.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.announced.get().copied().or(self.from)
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A load balancer says for whom it made the connection.
     pub(crate) fn announce(&self, client: SocketAddr) {
-        let _ = self.announced.set(client);
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
     }
 
     /// Whose numbers it counts for.
@@ -97,7 +93,7 @@ impl Entry {
         self.account.store(account, Ordering::Relaxed);
     }
 
-    /// A connection to a replica is there: whoever strikes its read wakes it by this.
+    /// A connection to a replica is there, or it waits: whoever strikes its read, or interrupts it, wakes it by this.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
@@ -114,6 +110,10 @@ impl Entry {
             return;
         }
         self.struck.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waker) = &*waker {
             waker.wake_by_ref();
@@ -129,12 +129,13 @@ impl Entry {
             .filter(|id| *id != 0)
     }
 
-    pub(crate) fn set_user(&self, user: &[u8]) {
-        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = user.into();
+    pub(crate) fn set_user(&self, user: Arc<[u8]>) {
+        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = Some(user);
     }
 
     pub(crate) fn is_user(&self, user: &[u8]) -> bool {
-        **self.user.lock().unwrap_or_else(PoisonError::into_inner) == *user
+        let own = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        own.as_deref().unwrap_or_default() == user
     }
 
     pub(crate) fn mark(&self) -> KillMark {
@@ -173,7 +174,7 @@ impl Entry {
         let waiting = self.waiting.load(Ordering::SeqCst);
         if waiting {
             self.interrupted.store(true, Ordering::SeqCst);
-            self.interrupt.notify_one();
+            self.wake();
         }
         waiting
     }
@@ -185,10 +186,16 @@ pub(crate) struct Waiting(Arc<Entry>);
 impl Waiting {
     /// Returns when the session was interrupted.
     pub(crate) async fn interrupted(&self) {
-        // Why: a notice may be left over from an earlier wait; the flag is not.
-        while !self.0.interrupted.load(Ordering::SeqCst) {
-            self.0.interrupt.notified().await;
-        }
+        poll_fn(|cx| {
+            // Why first: who sets the flag between the two lines wakes it.
+            self.0.set_waker(cx.waker());
+            if self.0.interrupted.load(Ordering::SeqCst) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 }
 
@@ -251,8 +258,7 @@ impl Registry {
         let id = OURS | (self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & (OURS - 1));
         let entry = Arc::new(Entry {
             id,
-            from: peer,
-            announced: OnceLock::new(),
+            peer: Mutex::new(peer),
             lane,
             account: AtomicU16::new(OTHER),
             server: AtomicU32::new(0),
@@ -266,7 +272,6 @@ impl Registry {
             away: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
-            interrupt: Notify::new(),
         });
         self.lock().insert(id, Arc::clone(&entry));
         entry

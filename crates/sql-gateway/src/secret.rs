@@ -10,9 +10,16 @@ pub(crate) enum Credential {
     /// `SHA1(password)`.
     Native(Zeroizing<[u8; 20]>),
     /// A proof for one salt, accepted by the server and not yet explained by the account table.
-    Unproven { salt: [u8; 20], proof: [u8; 20] },
+    Unproven(Box<Unproven>),
     /// Whatever went between client and server; it cannot be repeated.
     PassedThrough,
+}
+
+/// A proof that was made with this salt.
+#[derive(Clone)]
+pub(crate) struct Unproven {
+    pub(crate) salt: [u8; 20],
+    pub(crate) proof: [u8; 20],
 }
 
 impl std::fmt::Debug for Credential {
@@ -20,7 +27,7 @@ impl std::fmt::Debug for Credential {
         f.write_str(match self {
             Self::Empty => "Empty",
             Self::Native(_) => "Native(..)",
-            Self::Unproven { .. } => "Unproven(..)",
+            Self::Unproven(_) => "Unproven(..)",
             Self::PassedThrough => "PassedThrough",
         })
     }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::watch;
+use wire::login::Login;
 
 use crate::account::Accounts;
+use crate::alike::Alike;
 use crate::config::Config;
 use crate::crew::{Crew, Lane};
 use crate::doors::Doors;
@@ -41,6 +43,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) registry: Registry,
     pub(crate) names: Names,
+    /// User names, and whole logins, of the clients that are here.
+    pub(crate) users: Alike<[u8]>,
+    pub(crate) logins: Alike<Login>,
     pub(crate) doorstep: Arc<Doorstep>,
     pub(crate) tls: OnceLock<Tls>,
     pub(crate) lexicon: Arc<Lexicon>,
@@ -137,6 +142,8 @@ impl Gateway {
             counters: Counters::default(),
             registry: Registry::default(),
             names: Names::default(),
+            users: Alike::default(),
+            logins: Alike::default(),
             doorstep: Doorstep::new(unidentified_max(&config)),
             config,
             tls: OnceLock::new(),

@@ -7,7 +7,7 @@ use wire::native;
 use wire::reply::{ErrPacket, OkPacket};
 use zeroize::Zeroizing;
 
-use crate::secret::Credential;
+use crate::secret::{Credential, Unproven};
 
 /// A plugin no server has: it makes the server name the account's own plugin, with a fresh salt.
 const ANY_PLUGIN: &[u8] = b"mainstay_ask";
@@ -88,10 +88,10 @@ impl<'a> ServerLogin<'a> {
         self.credential = match (self.asked_salt.take(), payload.len()) {
             (Some(_), 0) => Credential::Empty,
             (Some(salt), 20) => match payload.first_chunk() {
-                Some(proof) => Credential::Unproven {
+                Some(proof) => Credential::Unproven(Box::new(Unproven {
                     salt,
                     proof: *proof,
-                },
+                })),
                 None => Credential::PassedThrough,
             },
             _ => Credential::PassedThrough,
@@ -148,7 +148,7 @@ impl<'a> ServerLogin<'a> {
                 let secret: &Zeroizing<[u8; 20]> = secret;
                 Some(native::prove(salt, secret).to_vec())
             }
-            Credential::Unproven { .. } | Credential::PassedThrough => None,
+            Credential::Unproven(_) | Credential::PassedThrough => None,
         }
     }
 

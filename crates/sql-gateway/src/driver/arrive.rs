@@ -29,7 +29,8 @@ use crate::tally::Left;
 
 /// A client that is logged in.
 pub(super) struct Arrived {
-    pub(super) login: Login,
+    /// Without the proof, which was good once.
+    pub(super) login: Arc<Login>,
     pub(super) credential: Credential,
     pub(super) salt: [u8; 20],
     pub(super) backend: Backend,
@@ -170,7 +171,7 @@ async fn log_in(
     who: Who,
     mut packets: Packets<'_>,
 ) -> Result<Arrived, Gone> {
-    entry.set_user(&who.login.user);
+    entry.set_user(shared.users.share(&who.login.user[..]));
     let user = String::from_utf8_lossy(&who.login.user).into_owned();
     entry.set_account(shared.names.known(&user));
     let may_ask = who.login.capabilities & flags::PLUGIN_AUTH != 0;
@@ -190,7 +191,7 @@ async fn log_in(
     packets.write(&ok).await?;
     let credential = settle(shared, &user, credential);
     entry.set_account(shared.names.of(&user));
-    if matches!(credential, Credential::Unproven { .. }) {
+    if matches!(credential, Credential::Unproven(_)) {
         shared.accounts.stale(&user);
     }
     let mut session = Session::new(who.login.capabilities, &who.login.database, status);
@@ -202,8 +203,13 @@ async fn log_in(
     }
     session.mark_writes(shared.desk.mark());
     session.follow_history(backend.route.behind.clone());
+    let login = Login {
+        proof: Vec::new(),
+        plugin: Vec::new(),
+        ..who.login
+    };
     Ok(Arrived {
-        login: who.login,
+        login: shared.logins.share(Box::new(login)),
         credential,
         salt: who.salt,
         backend,
@@ -297,8 +303,9 @@ fn comes_back(err: &[u8]) -> bool {
 /// The account table may explain by now what the server accepted.
 pub(super) fn settle(shared: &Shared, user: &str, credential: Credential) -> Credential {
     match &credential {
-        Credential::Unproven { salt, proof } => {
-            explain(&shared.accounts.proofs(user), salt, proof).unwrap_or(credential)
+        Credential::Unproven(made) => {
+            let proofs = shared.accounts.proofs(user);
+            explain(&proofs, &made.salt, &made.proof).unwrap_or(credential)
         }
         _ => credential,
     }

@@ -30,7 +30,7 @@ pub(super) struct Client {
     /// The gate as this session acts on it.
     pub(super) state: GateState,
     pub(super) link: Link,
-    pub(super) login: Box<Login>,
+    pub(super) login: Arc<Login>,
     pub(super) credential: Credential,
     salt: [u8; 20],
     killing: Option<Killing>,
@@ -81,7 +81,7 @@ async fn come(newcomer: Newcomer, guest: Guest) -> Option<Box<Client>> {
         gate,
         state,
         link,
-        login: Box::new(arrived.login),
+        login: arrived.login,
         credential: arrived.credential,
         salt: arrived.salt,
         killing: None,
@@ -229,7 +229,7 @@ impl Client {
         self.link.ahead = arrived.ahead;
         self.link
             .attach(arrived.backend, &self.entry, Opened::ChangedUser);
-        *self.login = arrived.login;
+        self.login = arrived.login;
         self.credential = arrived.credential;
         self.spread();
         self.follow();

@@ -101,7 +101,9 @@ impl<'a> Packets<'a> {
     }
 
     /// What was read and does not belong to the login.
-    pub(crate) fn rest(self) -> Vec<u8> {
+    pub(crate) fn rest(mut self) -> Vec<u8> {
+        // Why: most often nothing, and that is kept for as long as the client.
+        self.kept.shrink_to_fit();
         self.kept
     }
 

@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use wire::login::Login;
+
 use super::arrive::{RETRY, attempt, settle};
 use super::client::Client;
 use super::connect::{Account, Attempt, Backend, is_passing, restore};
@@ -116,7 +118,7 @@ impl Client {
         self.credential = settle(&self.shared, &user, known);
         if matches!(
             self.credential,
-            Credential::PassedThrough | Credential::Unproven { .. }
+            Credential::PassedThrough | Credential::Unproven(_)
         ) {
             if doubts {
                 return false;
@@ -125,7 +127,7 @@ impl Client {
             self.link.session.fail(&fault);
             return false;
         }
-        let mut login = self.login.clone();
+        let mut login = Login::clone(&self.login);
         login.capabilities = self.link.session.adjust(login.capabilities);
         let account = Account {
             login: &login,

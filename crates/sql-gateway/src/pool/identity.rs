@@ -42,7 +42,7 @@ impl Identity {
         let password = match credential {
             Credential::Empty => None,
             Credential::Native(secret) => Some(Sha1::digest(**secret).into()),
-            Credential::Unproven { .. } | Credential::PassedThrough => return None,
+            Credential::Unproven(_) | Credential::PassedThrough => return None,
         };
         Some(Self {
             user: user.into(),

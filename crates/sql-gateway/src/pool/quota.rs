@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 pub(crate) struct Quotas {
     /// Connections an account may have; 0: as many as it likes.
     limit: usize,
-    users: Mutex<HashMap<Box<[u8]>, User>>,
+    users: Mutex<HashMap<Arc<[u8]>, User>>,
     total: AtomicUsize,
 }
 
@@ -54,14 +54,15 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Slot {
     quotas: Arc<Quotas>,
-    user: Box<[u8]>,
+    /// `None`: nobody counts.
+    user: Option<Arc<[u8]>>,
 }
 
 /// A place in the queue; given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     quotas: Arc<Quotas>,
-    user: Box<[u8]>,
+    user: Arc<[u8]>,
     lane: usize,
     number: u64,
     granted: oneshot::Receiver<Grant>,
@@ -79,13 +80,15 @@ impl Quotas {
     /// A place for a connection of this user, for a client of the thread `lane`.
     pub(crate) fn ask(self: &Arc<Self>, user: &[u8], lane: usize) -> Place {
         if self.limit == 0 {
-            return Place::Slot(self.slot(user));
+            return Place::Slot(self.slot(None));
         }
         let mut users = self.users();
-        let account = users.entry(user.into()).or_default();
+        let known = users.get_key_value(user);
+        let user = known.map_or_else(|| user.into(), |(user, _)| Arc::clone(user));
+        let account = users.entry(Arc::clone(&user)).or_default();
         if account.live < self.limit && account.waiting.is_empty() {
             account.live += 1;
-            return Place::Slot(self.slot(user));
+            return Place::Slot(self.slot(Some(user)));
         }
         let number = account.next;
         account.next += 1;
@@ -97,7 +100,7 @@ impl Quotas {
         });
         Place::Wait(Ticket {
             quotas: Arc::clone(self),
-            user: user.into(),
+            user,
             lane,
             number,
             granted,
@@ -141,19 +144,16 @@ impl Quotas {
         self.total.load(Ordering::Relaxed)
     }
 
-    fn slot(self: &Arc<Self>, user: &[u8]) -> Slot {
+    fn slot(self: &Arc<Self>, user: Option<Arc<[u8]>>) -> Slot {
         self.total.fetch_add(1, Ordering::Relaxed);
         Slot {
             quotas: Arc::clone(self),
-            user: user.into(),
+            user,
         }
     }
 
     /// A slot is free: for the next in the queue, or for whoever comes.
     fn free(&self, user: &[u8]) {
-        if self.limit == 0 {
-            return;
-        }
         let mut users = self.users();
         let Some(account) = users.get_mut(user) else {
             return;
@@ -169,7 +169,7 @@ impl Quotas {
         }
     }
 
-    fn users(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, User>> {
+    fn users(&self) -> MutexGuard<'_, HashMap<Arc<[u8]>, User>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,7 +177,9 @@ impl Quotas {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.quotas.total.fetch_sub(1, Ordering::Relaxed);
-        self.quotas.free(&self.user);
+        if let Some(user) = &self.user {
+            self.quotas.free(user);
+        }
     }
 }
 
@@ -190,7 +192,7 @@ impl Ticket {
     /// Waits for its turn. Whoever calls bounds the time.
     pub(crate) async fn turn(&mut self) -> Place {
         match (&mut self.granted).await {
-            Ok(Grant::Slot) => Place::Slot(self.quotas.slot(&self.user)),
+            Ok(Grant::Slot) => Place::Slot(self.quotas.slot(Some(Arc::clone(&self.user)))),
             // The sender is gone only with the gateway.
             Ok(Grant::Look) | Err(_) => Place::Look,
         }

@@ -29,7 +29,8 @@ const ENDED: u8 = 1 << 2;
 #[derive(Debug)]
 pub(super) struct Source {
     state: Cell<u8>,
-    task: Cell<usize>,
+    /// Its number. Why so short: with the rest it takes 24 bytes, not 40.
+    task: Cell<u32>,
 }
 
 impl Source {
@@ -42,7 +43,7 @@ impl Source {
         let core = core()?;
         let source = Rc::new(Self {
             state: Cell::new(state),
-            task: Cell::new(current()),
+            task: Cell::new(current() as u32),
         });
         let slot = core.sources.borrow_mut().insert(Rc::clone(&source));
         let registered = io.register(&core.registry, mio::Token(slot), interest);
@@ -75,7 +76,7 @@ impl Source {
             state |= WRITABLE;
         }
         self.state.set(state);
-        self.task.get()
+        self.task.get() as usize
     }
 
     pub(super) fn is(&self, what: u8) -> bool {
@@ -92,7 +93,7 @@ impl Source {
 
     /// The current task waits for it.
     pub(super) fn wait(&self) {
-        self.task.set(current());
+        self.task.set(current() as u32);
     }
 
     pub(super) fn is_readable(&self) -> bool {
