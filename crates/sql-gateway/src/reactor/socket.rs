@@ -29,7 +29,7 @@ const ENDED: u8 = 1 << 2;
 #[derive(Debug)]
 pub(super) struct Source {
     state: Cell<u8>,
-    /// Its number. Why so short: with the rest it takes 24 bytes, not 40.
+    /// Its number. Why so short: with its counts it is 24 bytes, for which an allocator has a place.
     task: Cell<u32>,
 }
 

@@ -138,9 +138,8 @@ impl Session {
         {
             return self.replay.spoil();
         }
-        self.replay.bytes.extend_from_slice(packet);
         let entry = Entry {
-            end: self.replay.bytes.len(),
+            end: 0,
             statement: self.statement,
             statement_ref: if self.command == code::QUERY {
                 0
@@ -149,7 +148,7 @@ impl Session {
             },
             sum: self.replay.sum.value(),
         };
-        self.replay.entries.push(entry);
+        self.replay.add(packet, entry);
     }
 
     /// The client's statement waits; the transaction before it is run again from its beginning.

@@ -8,9 +8,8 @@ use wire::statement::Statement;
 use wire::walk::Kind;
 
 use super::request::Request;
+use super::stock;
 
-/// A buffer bigger than this is not kept between transactions.
-const SPARE: usize = 4096;
 /// A transaction whose replay is broken off this often is given up.
 const MAX_TRIES: u32 = 3;
 
@@ -94,8 +93,8 @@ impl Replay {
     pub(crate) fn spoil(&mut self) {
         if self.at.is_none() && !self.pending {
             self.spoilt = true;
-            self.entries.clear();
-            self.bytes = Vec::new();
+            let (bytes, entries) = (&mut self.bytes, &mut self.entries);
+            stock::give_back((std::mem::take(bytes), std::mem::take(entries)));
         }
     }
 
@@ -124,21 +123,19 @@ impl Replay {
     /// The transaction is over; gives the prepared statements that can be forgotten now.
     pub(crate) fn clear(&mut self) -> Vec<u32> {
         let closed = std::mem::take(&mut self.closed);
-        let (mut bytes, mut entries) = (
-            std::mem::take(&mut self.bytes),
-            std::mem::take(&mut self.entries),
-        );
-        bytes.clear();
-        entries.clear();
-        if bytes.capacity() > SPARE {
-            (bytes, entries) = (Vec::new(), Vec::new());
-        }
-        *self = Self {
-            bytes,
-            entries,
-            ..Self::default()
-        };
+        let over = std::mem::take(self);
+        stock::give_back((over.bytes, over.entries));
         closed
+    }
+
+    /// Writes a request down, which ends where all that is written ends.
+    pub(super) fn add(&mut self, packet: &[u8], mut entry: Entry) {
+        if self.entries.capacity() == 0 {
+            (self.bytes, self.entries) = stock::take();
+        }
+        self.bytes.extend_from_slice(packet);
+        entry.end = self.bytes.len();
+        self.entries.push(entry);
     }
 
     /// True when a replay would need a prepared statement that the client closes: it is forgotten later.
