@@ -233,13 +233,21 @@ _mainstay() {
             return 0
             ;;
         mainstay__subcmd__explain)
-            opts="-v -h -V --database --in-transaction --no-autocommit --no-backslash-escapes --config --json --verbose --color --help --version"
+            opts="-v -h -V --database --user --at --in-transaction --no-autocommit --no-backslash-escapes --config --json --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

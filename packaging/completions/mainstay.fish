@@ -136,6 +136,8 @@ complete -c mainstay -n "__fish_mainstay_using_subcommand why" -s v -l verbose -
 complete -c mainstay -n "__fish_mainstay_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mainstay -n "__fish_mainstay_using_subcommand why" -s V -l version -d 'Print version'
 complete -c mainstay -n "__fish_mainstay_using_subcommand explain" -l database -d 'The default database of the session' -r
+complete -c mainstay -n "__fish_mainstay_using_subcommand explain" -l user -d 'The user name of the session' -r
+complete -c mainstay -n "__fish_mainstay_using_subcommand explain" -l at -d 'The address or socket of the gateway by which it came in' -r
 complete -c mainstay -n "__fish_mainstay_using_subcommand explain" -l config -d 'The configuration file of this node' -r -F
 complete -c mainstay -n "__fish_mainstay_using_subcommand explain" -l color -d 'When to colour; `NO_COLOR` is respected' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

@@ -34,6 +34,7 @@ mod route;
 mod supervisor;
 mod transport;
 mod voters;
+mod yielding;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -327,6 +328,8 @@ fn start_services(
     services.keep("metrics", move |stop| pages::run(Arc::clone(&of), stop));
     let of = Arc::clone(node);
     services.keep("watchdog", move |stop| notify::run(Arc::clone(&of), stop));
+    let of = Arc::clone(node);
+    services.keep("readers", move |stop| yielding::run(Arc::clone(&of), stop));
     let answerer = Arc::new(Answerer::new(Arc::clone(node), orders));
     let stopped = group.stop.subscribe();
     services.once("control socket", control.run(answerer, stopped));

@@ -27,6 +27,7 @@ mod outcome;
 mod priority;
 mod process;
 mod pulse;
+mod readers;
 mod relay;
 mod replay;
 mod replication;

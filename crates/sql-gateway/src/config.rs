@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::freshness::Freshness;
+use crate::manner::{ReadOnly, Spot};
 use crate::network::Network;
 
 /// Settings of one gateway.
@@ -44,12 +45,16 @@ pub struct Config {
     pub prefer_replicas: bool,
     /// What reads on replicas see of what was written before.
     pub freshness: Freshness,
-    /// The same for accounts of their own, by user name.
+    /// The same for clients of some listeners.
+    pub freshness_at: Vec<(Spot, Freshness)>,
+    /// The same for accounts of their own, by user name, wherever they come in.
     pub freshness_of: BTreeMap<String, Freshness>,
     /// A replica that is further behind the primary gets no reads.
     pub lag_max: Duration,
     /// How long a read waits on a replica for what it must see; then it goes to the primary.
     pub wait_max: Duration,
+    /// Listeners for clients that only read.
+    pub read_only: ReadOnly,
     /// The version told to clients until a server was seen; afterwards the server's own.
     pub server_version: String,
 }
@@ -103,9 +108,11 @@ impl Default for Config {
             split: false,
             prefer_replicas: false,
             freshness: Freshness::default(),
+            freshness_at: Vec::new(),
             freshness_of: BTreeMap::new(),
             lag_max: Duration::from_millis(500),
             wait_max: Duration::from_millis(100),
+            read_only: ReadOnly::default(),
             server_version: "5.5.5-10.11.19-MariaDB".to_owned(),
         }
     }

@@ -13,6 +13,7 @@ use crate::driver;
 use crate::error::GatewayError;
 use crate::fault::Fault;
 use crate::listen::{Listener, Newcomer};
+use crate::manner::Spot;
 use crate::reactor::{Acceptor, Inbox, Reactor, sleep, spawn, wake_all};
 use crate::service::Shared;
 use crate::tally::{Left, Tally};
@@ -121,10 +122,10 @@ impl Crew {
 
 /// Lets clients in at these doors.
 pub(crate) fn admit(shared: &Arc<Shared>, entrances: Vec<Entrance>) {
-    for (listener, closed) in entrances {
+    for (listener, spot, closed) in entrances {
         let shared = Arc::clone(shared);
         let first = Arc::clone(&shared.lanes[0].inbox);
-        first.visit(move || spawn(accept(shared, listener, closed)));
+        first.visit(move || spawn(accept(shared, (listener, spot), closed)));
     }
 }
 
@@ -171,7 +172,11 @@ async fn follow(shared: Arc<Shared>) {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: Listener, mut closed: watch::Receiver<bool>) {
+async fn accept(
+    shared: Arc<Shared>,
+    (listener, spot): (Listener, Spot),
+    mut closed: watch::Receiver<bool>,
+) {
     let acceptor = match Acceptor::new(listener) {
         Ok(acceptor) => acceptor,
         Err(error) => return tracing::error!(%error, "cannot accept clients"),
@@ -181,7 +186,7 @@ async fn accept(shared: Arc<Shared>, listener: Listener, mut closed: watch::Rece
         loop {
             match acceptor.accept(Listener::accept).await {
                 Ok(newcomer) => {
-                    welcome(&shared, newcomer);
+                    welcome(&shared, newcomer, &spot);
                     in_a_row += 1;
                     if in_a_row % IN_A_ROW == 0 {
                         tokio::task::yield_now().await;
@@ -200,7 +205,7 @@ async fn accept(shared: Arc<Shared>, listener: Listener, mut closed: watch::Rece
     }
 }
 
-fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
+fn welcome(shared: &Arc<Shared>, newcomer: Newcomer, spot: &Spot) {
     let counters = &shared.counters;
     counters.connections_total.fetch_add(1, Ordering::Relaxed);
     if counters.connections.load(Ordering::Relaxed) >= shared.limits.max_connections() {
@@ -215,8 +220,9 @@ fn welcome(shared: &Arc<Shared>, newcomer: Newcomer) {
     }
     let clients = |number: &usize| shared.lanes[*number].clients.load(Ordering::Relaxed);
     let lane = (0..shared.lanes.len()).min_by_key(clients).unwrap_or(0);
+    let manner = shared.limits.rules().manner(spot);
     let guest = Guest::new(Arc::clone(shared), lane);
-    let life = move || spawn(driver::serve(newcomer, guest));
+    let life = move || spawn(driver::serve((newcomer, manner), guest));
     if lane == 0 {
         life();
     } else {

@@ -4,7 +4,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -12,16 +11,10 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::error::GatewayError;
 use crate::listen::{self, Inherited, Listener};
-
-/// Where a door is, as the configuration names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
+use crate::manner::Spot;
 
 struct Door {
-    place: Place,
+    place: Spot,
     /// Until somebody accepts at it.
     listener: Option<Listener>,
     /// The same socket, for another process.
@@ -46,8 +39,8 @@ struct State {
 /// All doors. The paths of unix sockets are removed when they close.
 pub(crate) struct Doors(Mutex<State>);
 
-/// What accepts at a door, until the second becomes true.
-pub(crate) type Entrance = (Listener, watch::Receiver<bool>);
+/// What accepts at a door, where that is, and until this becomes true.
+pub(crate) type Entrance = (Listener, Spot, watch::Receiver<bool>);
 
 impl Doors {
     /// Binds every address and socket of the configuration, but for those that were inherited. What was inherited and is
@@ -141,7 +134,13 @@ impl Drop for Doors {
 impl State {
     fn entrances(&mut self) -> Vec<Entrance> {
         let doors = self.doors.iter_mut();
-        let open = doors.filter_map(|door| Some((door.listener.take()?, door.closed.subscribe())));
+        let open = doors.filter_map(|door| {
+            Some((
+                door.listener.take()?,
+                door.place.clone(),
+                door.closed.subscribe(),
+            ))
+        });
         open.collect()
     }
 }
@@ -149,16 +148,18 @@ impl State {
 impl Door {
     fn close(self) {
         self.closed.send_replace(true);
-        if let Place::Unix(path) = &self.place {
+        if let Spot::Unix(path) = &self.place {
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-fn places(config: &Config) -> Result<Vec<Place>, GatewayError> {
-    let tcp = config.listen.iter().copied().map(Place::Tcp);
-    let unix = config.sockets.iter().cloned().map(Place::Unix);
-    let places: Vec<Place> = tcp.chain(unix).collect();
+fn places(config: &Config) -> Result<Vec<Spot>, GatewayError> {
+    let reads = &config.read_only;
+    let tcp = config.listen.iter().chain(&reads.listen);
+    let unix = config.sockets.iter().chain(&reads.sockets);
+    let tcp = tcp.copied().map(Spot::Tcp);
+    let places: Vec<Spot> = tcp.chain(unix.cloned().map(Spot::Unix)).collect();
     if places.is_empty() {
         return Err(GatewayError::NothingToListenOn);
     }
@@ -166,7 +167,7 @@ fn places(config: &Config) -> Result<Vec<Place>, GatewayError> {
 }
 
 /// All or none of them.
-fn bind(places: Vec<Place>, mut inherited: Inherited) -> Result<Vec<Door>, GatewayError> {
+fn bind(places: Vec<Spot>, mut inherited: Inherited) -> Result<Vec<Door>, GatewayError> {
     let mut doors: Vec<Door> = Vec::new();
     for place in places {
         match door(place, &mut inherited) {
@@ -180,9 +181,9 @@ fn bind(places: Vec<Place>, mut inherited: Inherited) -> Result<Vec<Door>, Gatew
     Ok(doors)
 }
 
-fn door(place: Place, inherited: &mut Inherited) -> Result<Door, GatewayError> {
+fn door(place: Spot, inherited: &mut Inherited) -> Result<Door, GatewayError> {
     let listener = match &place {
-        Place::Tcp(address) => {
+        Spot::Tcp(address) => {
             let bound = inherited
                 .tcp(*address)
                 .map_or_else(|| listen::bind_tcp(*address), Ok);
@@ -191,7 +192,7 @@ fn door(place: Place, inherited: &mut Inherited) -> Result<Door, GatewayError> {
                 source,
             })?)
         }
-        Place::Unix(path) => Listener::Unix(match inherited.unix(path) {
+        Spot::Unix(path) => Listener::Unix(match inherited.unix(path) {
             Some(listener) => listener,
             None => listen::bind_unix(path)?,
         }),
@@ -213,6 +214,7 @@ mod tests {
     use super::*;
     use std::net::TcpStream;
     use std::os::unix::net::UnixStream;
+    use std::path::PathBuf;
 
     fn config(listen: &[SocketAddr], sockets: &[PathBuf]) -> Config {
         Config {
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!(new.addresses(), [address]);
         let entrances = new.open();
         assert_eq!(entrances.len(), 2);
-        for (listener, _) in &entrances {
+        for (listener, ..) in &entrances {
             listener.accept().unwrap();
         }
         UnixStream::connect(&path).unwrap();
@@ -265,11 +267,11 @@ mod tests {
         let bad = config(&[taken.local_addr().unwrap()], std::slice::from_ref(&other));
         assert!(doors.change(&bad).is_err());
         assert!(one.exists() && !other.exists());
-        assert!(!*entrances[0].1.borrow());
+        assert!(!*entrances[0].2.borrow());
         let both = config(&[], &[one.clone(), other.clone()]);
         assert_eq!(doors.change(&both).unwrap().len(), 1);
         let last = config(&[], std::slice::from_ref(&other));
         assert!(doors.change(&last).unwrap().is_empty());
-        assert!(!one.exists() && other.exists() && *entrances[0].1.borrow());
+        assert!(!one.exists() && other.exists() && *entrances[0].2.borrow());
     }
 }

@@ -1,6 +1,7 @@
 //! Where a statement would go, and why, in words: for `mainstay explain`.
 
 use wire::catalog::Catalog;
+use wire::read_only::refusal;
 use wire::statement::{Verdict, scan_with};
 
 use crate::session::Tie;
@@ -49,6 +50,8 @@ pub struct Explanation {
     pub because: &'static str,
     /// The part of the text that decided, when one did.
     pub part: Option<String>,
+    /// Why a listener for reads only refuses it, after "because"; `None`: it does not.
+    pub refused: Option<&'static str>,
 }
 
 /// The longest part that is quoted.
@@ -57,22 +60,27 @@ const MAX_PART: usize = 40;
 /// Where `text` may run, and why. `catalog`: what the database says of its names.
 pub fn explain(text: &str, assumed: &Assumed<'_>, catalog: &Catalog) -> Explanation {
     let names = catalog.of_database(assumed.database.as_bytes());
-    let statement = scan_with(text.as_bytes(), !assumed.no_backslash_escapes, names);
+    let backslash = !assumed.no_backslash_escapes;
+    let statement = scan_with(text.as_bytes(), backslash, names);
+    let refused = refusal(text.as_bytes(), backslash, false).map(wire::read_only::NotARead::words);
     let tied = |tie: Tie| Explanation {
         place: Where::Primary,
         because: tie.words(),
         part: None,
+        refused,
     };
     match statement.verdict() {
         Verdict::Primary(reason) => Explanation {
             place: Where::Primary,
             because: reason.words(),
             part: part(text, statement.because_at()),
+            refused,
         },
         Verdict::Follows => Explanation {
             place: Where::Follows,
             because: "it asks about the statement before, and goes where that one ran",
             part: None,
+            refused,
         },
         Verdict::Anywhere if assumed.in_transaction => tied(Tie::Transaction),
         Verdict::Anywhere if !assumed.autocommit => tied(Tie::Autocommit),
@@ -80,6 +88,7 @@ pub fn explain(text: &str, assumed: &Assumed<'_>, catalog: &Catalog) -> Explanat
             place: Where::Anywhere,
             because: "it only reads, and calls nothing but functions that every copy answers alike",
             part: None,
+            refused,
         },
     }
 }

@@ -111,6 +111,20 @@ pub(crate) enum Fault {
     /// Somebody else than a load balancer where only these connect.
     #[error("the client that connected is no load balancer of `gateway.proxy_from`")]
     NoBalancer,
+    /// What a connection for reads does not let through, and why.
+    #[error(
+        "The MariaDB server is running with the --read-only option so it cannot execute this statement: {0}; this address is for reads (`gateway.read_only_listen`)"
+    )]
+    NotARead(&'static str),
+    /// Nobody to send a read to, for too long.
+    #[error(
+        "no replica to read from for {:.1} s; the statement was not executed, try again in a moment",
+        waited.as_secs_f64()
+    )]
+    NoReplica { waited: Duration },
+    /// The same as another fault, for a client that only reads.
+    #[error("{}", of_reader(.0))]
+    OfReader(Box<Fault>),
     /// A client that speaks something older than the 4.1 protocol, or wants encryption.
     #[error("the gateway cannot log this client in: {0}")]
     CannotLogIn(&'static str),
@@ -121,7 +135,9 @@ impl Fault {
     fn code(&self) -> (u16, [u8; 5]) {
         match self {
             // Why: 1053/08S01 is what a server that goes away says; drivers and pools know it.
-            Self::NoPrimary { .. } => (1053, *b"08S01"),
+            Self::NoPrimary { .. } | Self::NoReplica { .. } => (1053, *b"08S01"),
+            Self::NotARead(_) => (1290, *b"HY000"),
+            Self::OfReader(fault) => fault.code(),
             // Why: as after a deadlock: the transaction is gone, the connection is good, a retry is right.
             Self::TransactionLost | Self::LooksBack | Self::Parted => (1213, *b"40001"),
             // Why: as an interrupted query: nothing was changed, the connection is good.
@@ -153,7 +169,10 @@ impl Fault {
     /// True when the connection ends after this error.
     pub(crate) fn closes(&self) -> bool {
         match self {
+            Self::OfReader(fault) => fault.closes(),
             Self::NoPrimary { .. }
+            | Self::NoReplica { .. }
+            | Self::NotARead(_)
             | Self::TransactionLost
             | Self::StatementLost(_)
             | Self::LooksBack
@@ -199,6 +218,12 @@ impl Fault {
         }
         .encode()
     }
+}
+
+/// It stands on a replica.
+fn of_reader(fault: &Fault) -> String {
+    let told = fault.to_string();
+    told.replacen("the primary", "the replica of this connection for reads", 1)
 }
 
 /// What a server calls its part that deals with a prepared statement.

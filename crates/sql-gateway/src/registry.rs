@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+use crate::manner::Manner;
 use crate::tally::OTHER;
 
 /// Ids given to clients have this bit (a server counts from 1); they fit a signed 32-bit number.
@@ -21,6 +22,8 @@ pub(crate) struct Entry {
     peer: Mutex<Option<SocketAddr>>,
     /// The thread that serves it.
     pub(crate) lane: usize,
+    /// How it is served.
+    pub(crate) manner: Manner,
     /// Whose numbers it counts for.
     account: AtomicU16,
     /// The id on the server; 0 while it has no connection.
@@ -118,6 +121,12 @@ impl Entry {
         if let Some(waker) = &*waker {
             waker.wake_by_ref();
         }
+    }
+
+    /// The same for a client that only reads, with its connection if that is killed as a `whole`.
+    pub(crate) fn strike_whole(&self, whole: bool) {
+        self.doomed.fetch_or(whole, Ordering::SeqCst);
+        self.strike();
     }
 
     /// The id on the replica under which the read is to be killed, once.
@@ -254,12 +263,13 @@ impl Default for Registry {
 
 impl Registry {
     /// A new session.
-    pub(crate) fn add(&self, peer: Option<SocketAddr>, lane: usize) -> Arc<Entry> {
+    pub(crate) fn add(&self, peer: Option<SocketAddr>, lane: usize, manner: Manner) -> Arc<Entry> {
         let id = OURS | (self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & (OURS - 1));
         let entry = Arc::new(Entry {
             id,
             peer: Mutex::new(peer),
             lane,
+            manner,
             account: AtomicU16::new(OTHER),
             server: AtomicU32::new(0),
             elsewhere: AtomicU32::new(0),
@@ -281,13 +291,27 @@ impl Registry {
         self.lock().remove(&id);
     }
 
-    /// The session with this id, ours or the server's.
+    /// The session with this id, ours or the primary's.
     pub(crate) fn find(&self, id: u64) -> Option<Arc<Entry>> {
         let id = u32::try_from(id).ok()?;
         let sessions = self.lock();
         let ours = sessions.get(&id);
-        ours.or_else(|| sessions.values().find(|entry| entry.server() == Some(id)))
-            .cloned()
+        // Why not those that only read: their ids are another server's.
+        let is_it = |entry: &&Arc<Entry>| entry.server() == Some(id) && !entry.manner.reads_only;
+        ours.or_else(|| sessions.values().find(is_it)).cloned()
+    }
+
+    /// The session that was greeted with this id.
+    pub(crate) fn greeted_with(&self, id: u64) -> Option<Arc<Entry>> {
+        let id = u32::try_from(id).ok()?;
+        self.lock().get(&id).cloned()
+    }
+
+    /// How many clients only read.
+    pub(crate) fn readers(&self) -> u64 {
+        let sessions = self.lock();
+        let readers = sessions.values().filter(|entry| entry.manner.reads_only);
+        readers.count() as u64
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Arc<Entry>>> {

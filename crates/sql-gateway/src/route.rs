@@ -67,6 +67,12 @@ pub trait Dial: Send + Sync + 'static {
         None
     }
 
+    /// The same for a client that has proved to nobody who it is: never a unix socket.
+    fn proving(&self, route: &Route, node: &str) -> Option<Address> {
+        let address = self.direct(route, node, false)?;
+        matches!(address, Address::Tcp(_)).then_some(address)
+    }
+
     /// A fresh stream to `node`, the primary of `route` or one of its replicas. The gateway bounds the time and tries
     /// again while statements wait.
     async fn dial(&self, route: &Route, node: &str) -> io::Result<Box<dyn Stream>>;

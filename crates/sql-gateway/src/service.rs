@@ -73,6 +73,7 @@ impl Shared {
         let stats = self.stats();
         let tallies = self.lanes.iter().map(|lane| &lane.tally);
         Figures {
+            readers: self.registry.readers(),
             held: stats.held as u64,
             moved: stats.moved,
             ..Figures::of(&self.names, &tallies)

@@ -22,7 +22,7 @@ use crate::{
     load::Account,
     power,
     process::{self, Identity, MARK},
-    rehearsal,
+    rehearsal, settings,
 };
 
 /// The contract promises a status within two seconds; two busy cores get a little more.
@@ -110,6 +110,11 @@ impl Node {
     /// The Unix socket at which its SQL gateway listens.
     pub fn sql_socket(&self) -> PathBuf {
         self.dir.join("sql.sock")
+    }
+
+    /// The Unix socket at which its SQL gateway serves those who only read.
+    pub fn reads_socket(&self) -> PathBuf {
+        settings::reads_socket(&self.sql_socket())
     }
 
     /// Where its MariaDB server listens, seen from its own place: past the gateway.

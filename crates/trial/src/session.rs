@@ -27,6 +27,15 @@ impl Cluster {
         Session::open(node, socket, account).await
     }
 
+    /// Connects to this node's gateway where clients only read, in the load's schema.
+    ///
+    /// # Errors
+    /// No such node; it lets nobody in.
+    pub async fn at_reads(&self, node: &str, account: &Account) -> Result<Session> {
+        let socket = self.node(node)?.reads_socket();
+        Session::open(node, socket, account).await
+    }
+
     /// Connects to this node's server itself, past the gateway, in the load's schema.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Every key of a node's configuration that a trial sets, in one place.
 //! They are given to `init` and `join` as `--set KEY=VALUE`.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use crate::layout::Ports;
 
@@ -23,6 +26,8 @@ pub(crate) fn of_data_node(sql: SocketAddr, socket: &Path, ports: Option<Ports>)
     keys.push(format!("gateway.listen={sql}"));
     // Why: a Unix socket's path is one for the whole machine, in namespaces too.
     keys.push(format!("gateway.sockets={}", socket.display()));
+    let reads = reads_socket(socket);
+    keys.push(format!("gateway.read_only_sockets={}", reads.display()));
     if let Some(ports) = ports {
         keys.extend([
             format!("mariadb.port={}", ports.mariadb),
@@ -32,6 +37,11 @@ pub(crate) fn of_data_node(sql: SocketAddr, socket: &Path, ports: Option<Ports>)
         keys.extend(of_witness(Some(ports)));
     }
     keys
+}
+
+/// Beside the socket for everybody, the one for reads only.
+pub(crate) fn reads_socket(socket: &Path) -> PathBuf {
+    socket.with_file_name("reads.sock")
 }
 
 /// The keys for a witness.

@@ -14,6 +14,7 @@ pub mod native;
 pub mod outcome;
 pub mod packet;
 pub mod proxy;
+pub mod read_only;
 pub mod reply;
 mod scanner;
 pub mod statement;

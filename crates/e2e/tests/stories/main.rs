@@ -34,6 +34,7 @@ mod one_way;
 mod power_lost;
 mod relay_trap;
 mod replica_lags;
+mod report_runs;
 mod second_failure;
 mod server_frozen;
 mod server_killed;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use cluster::NodeName;
 use peer::Kind;
-use sql_gateway::Where;
+use sql_gateway::{Freshness, Where};
 use tokio::sync::{mpsc, oneshot};
 use wire::catalog::Catalog;
 
@@ -94,7 +94,22 @@ impl Answerer {
             because: explanation.because.to_owned(),
             part: explanation.part,
             spread: self.spreads(),
+            freshness: self.freshness(question),
+            refused: explanation.refused.map(str::to_owned),
         })
+    }
+
+    /// How fresh a read on a replica is for this user who came in there.
+    fn freshness(&self, question: &Question) -> Freshness {
+        let settings = Arc::clone(&self.node.settings.borrow());
+        let gateway = &settings.file.gateway;
+        let own = question
+            .user
+            .as_ref()
+            .map(|user| gateway.freshness_of.get(user));
+        let at = question.at.as_ref().map(|at| gateway.freshness_at.get(at));
+        let special = own.flatten().or(at.flatten());
+        special.copied().unwrap_or(gateway.freshness)
     }
 
     /// Whether reads that may run anywhere do so now.

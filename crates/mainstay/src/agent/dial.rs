@@ -46,6 +46,11 @@ impl Dial for Dialer {
         })
     }
 
+    fn proving(&self, _route: &Route, node: &str) -> Option<Address> {
+        let is_own = node == self.node.config.name.as_str() && self.node.server.is_some();
+        is_own.then(|| Address::Tcp(local(self.node.config.file.mariadb.port)))
+    }
+
     async fn dial(&self, route: &Route, node: &str) -> io::Result<Box<dyn Stream>> {
         let target: NodeName = node.parse().map_err(io::Error::other)?;
         let unknown = || io::Error::other(format!("nothing is known of `{target}`"));

@@ -60,7 +60,8 @@ pub(super) async fn run(
 
 /// `/run` is empty after a boot, and MariaDB's package makes its directory there only for its own unit.
 pub(super) fn make_parents(config: &sql_gateway::Config) -> Result {
-    for parent in config.sockets.iter().filter_map(|socket| socket.parent()) {
+    let sockets = config.sockets.iter().chain(&config.read_only.sockets);
+    for parent in sockets.filter_map(|socket| socket.parent()) {
         let what = format!("make `{}`", parent.display());
         std::fs::create_dir_all(parent).map_err(Failure::on_disk(what))?;
     }

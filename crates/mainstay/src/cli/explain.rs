@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use sql_gateway::Freshness;
 
 use super::Context;
 use crate::control::{Explained, Question, Request};
@@ -10,7 +11,7 @@ use crate::output::{Exit, Failure, Result};
 
 /// Tell where a statement may run, on the primary only or on a replica too, and why
 ///
-/// The gateway of this version sends every statement to the primary; this tells what it will do once it spreads reads.
+/// Reads are spread where `gateway.split` is set. An address for reads only sends all that it takes to one replica.
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// The statement
@@ -19,6 +20,12 @@ pub(super) struct Explain {
     /// The default database of the session
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
+    /// The user name of the session
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The address or socket of the gateway by which it came in
+    #[arg(long, value_name = "LISTENER")]
+    at: Option<String>,
     /// A transaction is open
     #[arg(long)]
     in_transaction: bool,
@@ -43,6 +50,8 @@ impl Explain {
         let request = Request::Explain(Question {
             text: self.text,
             database: self.database.unwrap_or_default(),
+            user: self.user,
+            at: self.at,
             in_transaction: self.in_transaction,
             autocommit: !self.no_autocommit,
             no_backslash_escapes: self.no_backslash_escapes,
@@ -70,7 +79,24 @@ fn text(explained: &Explained) -> String {
     } else {
         "\nnow goes to the primary: this gateway does not spread reads"
     };
-    format!("{place}\nbecause {}{part}{now}", explained.because)
+    let sees = match (explained.may_run.as_str(), explained.freshness) {
+        ("anywhere", Freshness::Site) => {
+            "\nsees there what was acknowledged to anybody before (`site`)"
+        }
+        ("anywhere", Freshness::Connection) => {
+            "\nsees there what its own connection has written (`connection`)"
+        }
+        ("anywhere", Freshness::Nothing) => "\nwaits there for no write (`none`)",
+        _ => "",
+    };
+    let refused = explained.refused.as_ref().map_or_else(
+        || "runs on one replica".to_owned(),
+        |why| format!("is refused, because {why}"),
+    );
+    format!(
+        "{place}\nbecause {}{part}{sees}{now}\nat an address for reads only: {refused}",
+        explained.because
+    )
 }
 
 #[cfg(test)]
@@ -84,11 +110,14 @@ mod tests {
             because: "it uses a user variable".to_owned(),
             part: Some("@x".to_owned()),
             spread: false,
+            freshness: Freshness::Site,
+            refused: None,
         };
         assert_eq!(
             text(&explained),
             "runs on the primary\nbecause it uses a user variable (`@x`)\n\
-             now goes to the primary: this gateway does not spread reads"
+             now goes to the primary: this gateway does not spread reads\n\
+             at an address for reads only: runs on one replica"
         );
     }
 }

@@ -7,11 +7,18 @@ use super::Config;
 use super::error::Result;
 
 /// What a running agent follows; everything else waits for `mainstay upgrade` or a restart.
-const LIVE: [&str; 8] = [
+const LIVE: [&str; 15] = [
     FRONT[0],
     FRONT[1],
     FRONT[2],
     FRONT[3],
+    FRONT[4],
+    "gateway.read_only_sockets",
+    "gateway.read_only_lag_max",
+    "gateway.read_only_on_primary",
+    "gateway.freshness",
+    "gateway.freshness_at",
+    "gateway.freshness_of",
     "gateway.sockets",
     "gateway.hold_max",
     "gateway.max_connections",
@@ -19,8 +26,9 @@ const LIVE: [&str; 8] = [
 ];
 
 /// Addresses and their rules: all of them or none, as an address must not open without its rules.
-const FRONT: [&str; 4] = [
+const FRONT: [&str; 5] = [
     "gateway.listen",
+    "gateway.read_only_listen",
     "gateway.require_tls",
     "gateway.accept_proxy",
     "gateway.proxy_from",
@@ -57,6 +65,7 @@ impl Config {
         // Why not else: nobody could encrypt where all must before `gateway.tls` holds, and that waits.
         if gateway.tls || new.require_tls.is_empty() {
             gateway.listen.clone_from(&new.listen);
+            gateway.read_only_listen.clone_from(&new.read_only_listen);
             gateway.require_tls.clone_from(&new.require_tls);
             gateway.accept_proxy.clone_from(&new.accept_proxy);
             gateway.proxy_from.clone_from(&new.proxy_from);
@@ -64,6 +73,12 @@ impl Config {
             change.hold_back(&FRONT);
         }
         gateway.sockets.clone_from(&new.sockets);
+        gateway.read_only_sockets.clone_from(&new.read_only_sockets);
+        gateway.read_only_lag_max = new.read_only_lag_max;
+        gateway.read_only_on_primary = new.read_only_on_primary;
+        gateway.freshness = new.freshness;
+        gateway.freshness_of.clone_from(&new.freshness_of);
+        gateway.freshness_at.clone_from(&new.freshness_at);
         gateway.hold_max = new.hold_max;
         gateway.max_connections = new.max_connections;
         gateway.linger = new.linger;

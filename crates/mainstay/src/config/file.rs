@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use sql_gateway::Freshness;
+use sql_gateway::{Freshness, OnPrimary};
 
 use super::section::{Key, Section, Shape, section};
 use super::span::Span;
@@ -104,10 +104,23 @@ section! {
         /// What a read on a replica sees: `site` all that was acknowledged to anybody before it came, through any
         /// gateway; `connection` what its own connection has written; `none` anything that once was.
         freshness: Freshness = Freshness::Site, Text;
-        /// The same for single accounts: user names and `site`, `connection` or `none`.
+        /// The same for clients of some listeners: addresses of `listen` or paths of `sockets`, and `site`, `connection`
+        /// or `none`.
+        freshness_at: BTreeMap<String, Freshness> = BTreeMap::new(), Table;
+        /// The same for single accounts, wherever they come in: user names and `site`, `connection` or `none`.
         freshness_of: BTreeMap<String, Freshness> = BTreeMap::new(), Table;
         /// A replica that is further behind the primary gets no reads.
         lag_max: Span = Span::from_millis(500), Span;
+        /// TCP addresses for reads only, such as reports: each client there reads from one replica. Unset: `127.0.0.1:3305`
+        /// where `listen` serves 127.0.0.1:3306, else none.
+        read_only_listen: Option<Vec<String>> = None, List;
+        /// Unix sockets for reads only.
+        read_only_sockets: Vec<PathBuf> = Vec::new(), List;
+        /// A replica that is further behind the primary serves nobody there: its clients go on with another one.
+        read_only_lag_max: Span = Span::from_secs(10), Span;
+        /// When the primary serves clients there: `alone` while it has no replica, `needed` also while none is near
+        /// enough, `never`. Otherwise they wait, up to `hold_max`.
+        read_only_on_primary: OnPrimary = OnPrimary::Alone, Text;
         /// Whether accounts with READ ONLY ADMIN or SUPER are let in. They pass `read_only`: what they write on a
         /// replica's own server is lost. `root@localhost` is always let in.
         strong_accounts: bool = false, Switch;

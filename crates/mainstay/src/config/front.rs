@@ -22,7 +22,10 @@ impl Front {
         let some_of = |key, texts: &[String]| {
             let found = addresses(key, texts)?;
             match found.iter().find(|address| !listen.contains(address)) {
-                Some(other) => Err(unusable(key, format!("{other} is not in `gateway.listen`"))),
+                Some(other) => Err(unusable(
+                    key,
+                    format!("{other} is not in `gateway.listen` or `gateway.read_only_listen`"),
+                )),
                 None => Ok(found),
             }
         };

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod front;
 mod ports;
+mod reading;
 mod section;
 mod span;
 mod value;
@@ -20,6 +21,7 @@ pub(crate) use change::Change;
 pub(crate) use error::{Error, Result};
 pub(crate) use file::{File, SECTIONS};
 pub(crate) use front::Front;
+pub(crate) use reading::Reading;
 pub(crate) use section::Shape;
 pub(crate) use span::Span;
 pub(crate) use value::set;
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) address: IpAddr,
     /// Where applications reach its gateway over TCP.
     pub(crate) listen: Vec<SocketAddr>,
+    /// How reads are served, and where there is nothing else.
+    pub(crate) reading: Reading,
     /// What holds at some of these addresses.
     pub(crate) front: Front,
     /// Where monitoring reads its metrics.
@@ -86,7 +90,9 @@ impl Config {
             ));
         }
         let listen = addresses("gateway.listen", &file.gateway.listen)?;
-        let front = Front::of(&file.gateway, &listen)?;
+        let reading = Reading::of(&file.gateway, &listen)?;
+        let all: Vec<_> = listen.iter().chain(&reading.listen).copied().collect();
+        let front = Front::of(&file.gateway, &all)?;
         let monitor = match file.monitor.listen.as_str() {
             "" => None,
             text => Some(text.parse().map_err(|_| {
@@ -97,6 +103,7 @@ impl Config {
             name,
             address,
             listen,
+            reading,
             front,
             monitor,
             file,
@@ -222,7 +229,14 @@ impl Config {
             split: typed.split,
             prefer_replicas: typed.prefer_replicas,
             freshness: typed.freshness,
+            freshness_at: self.reading.freshness_at.clone(),
             freshness_of: typed.freshness_of.clone(),
+            read_only: sql_gateway::ReadOnly {
+                listen: self.reading.listen.clone(),
+                sockets: typed.read_only_sockets.clone(),
+                lag_max: typed.read_only_lag_max.0,
+                on_primary: typed.read_only_on_primary,
+            },
             lag_max: typed.lag_max.0,
             ..sql_gateway::Config::default()
         }

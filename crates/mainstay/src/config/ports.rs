@@ -22,6 +22,9 @@ pub(super) fn check(config: &Config) -> Result<()> {
         // Why not 0: there the kernel chooses.
         let chosen = config.listen.iter().filter(|address| address.port() != 0);
         all.extend(chosen.map(|address| ("gateway.listen", *address)));
+        let reads = config.reading.listen.iter();
+        let chosen = reads.filter(|address| address.port() != 0);
+        all.extend(chosen.map(|address| ("gateway.read_only_listen", *address)));
     }
     let monitor = config.monitor.filter(|address| address.port() != 0);
     all.extend(monitor.map(|address| ("monitor.listen", address)));

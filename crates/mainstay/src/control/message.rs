@@ -79,6 +79,12 @@ pub(crate) struct Question {
     pub(crate) text: String,
     /// The default database; may be empty.
     pub(crate) database: String,
+    /// The user name of the session.
+    #[serde(default)]
+    pub(crate) user: Option<String>,
+    /// Where it came in.
+    #[serde(default)]
+    pub(crate) at: Option<String>,
     /// A transaction is open.
     pub(crate) in_transaction: bool,
     /// `autocommit` is on.
@@ -98,6 +104,12 @@ pub(crate) struct Explained {
     pub(crate) part: Option<String>,
     /// The gateway of this node spreads reads.
     pub(crate) spread: bool,
+    /// How fresh a read on a replica is: `site`, `connection` or `none`.
+    #[serde(default)]
+    pub(crate) freshness: sql_gateway::Freshness,
+    /// Why addresses for reads only refuse it, after "because"; nothing when they do not.
+    #[serde(default)]
+    pub(crate) refused: Option<String>,
 }
 
 /// An agent.

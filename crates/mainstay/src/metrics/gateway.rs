@@ -14,6 +14,11 @@ pub(super) fn write(page: &mut Page, figures: &Figures) {
         "Statements and logins that wait for a primary now.",
     )
     .value(&[], figures.held as f64);
+    page.gauge(
+        "mainstay_gateway_readers",
+        "Clients connected now at addresses for reads only.",
+    )
+    .value(&[], figures.readers as f64);
     page.counter(
         "mainstay_gateway_moved_total",
         "Sessions made again on another connection.",

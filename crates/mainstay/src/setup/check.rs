@@ -69,7 +69,12 @@ pub(super) fn ports(config: &Config) -> Result {
         for address in &config.listen {
             free("gateway.listen", *address, "`--sql-listen`")?;
         }
-        for socket in &config.file.gateway.sockets {
+        for address in &config.reading.listen {
+            let option = "`--set gateway.read_only_listen=ADDRESS:PORT`, or none: `--set gateway.read_only_listen=`";
+            free("gateway.read_only_listen", *address, option)?;
+        }
+        let gateway = &config.file.gateway;
+        for socket in gateway.sockets.iter().chain(&gateway.read_only_sockets) {
             if std::os::unix::net::UnixStream::connect(socket).is_ok() {
                 return Err(Failure::refused(format!(
                     "another server answers on `{}`",

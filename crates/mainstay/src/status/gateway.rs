@@ -14,8 +14,10 @@ const SHOWN: usize = 10;
 pub(super) fn lines(figures: &Figures) -> Vec<String> {
     let servers: u64 = routes(figures).map(|route| route.connections).sum();
     let mut lines = vec![format!(
-        "gateway: {} clients, {servers} connections to servers, {} statements wait, {} sessions were moved",
-        figures.clients, figures.held, figures.moved
+        "gateway: {}, {servers} connections to servers, {} statements wait, {} sessions were moved",
+        clients(figures),
+        figures.held,
+        figures.moved
     )];
     let mut busiest: Vec<&AccountFigures> = figures.accounts.iter().collect();
     busiest.sort_by_key(|account| {
@@ -50,6 +52,14 @@ pub(super) fn lines(figures: &Figures) -> Vec<String> {
         lines.extend(counted(reasons).map(|counted| format!("{what}: {counted}")));
     }
     lines
+}
+
+/// How many, and how many of them came to read only.
+fn clients(figures: &Figures) -> String {
+    match figures.readers {
+        0 => format!("{} clients", figures.clients),
+        readers => format!("{} clients ({readers} for reads only)", figures.clients),
+    }
 }
 
 fn routes(figures: &Figures) -> impl Iterator<Item = &RouteFigures> {
@@ -115,6 +125,7 @@ mod tests {
     fn gateway_when_it_has_served_then_accounts_routes_and_reasons_are_told() {
         let figures = Figures {
             clients: 2,
+            readers: 1,
             accounts: vec![AccountFigures {
                 account: "app".to_owned(),
                 clients: 2,
@@ -138,7 +149,7 @@ mod tests {
         assert_eq!(
             lines(&figures),
             [
-                "gateway: 2 clients, 2 connections to servers, 0 statements wait, 0 sessions were moved",
+                "gateway: 2 clients (1 for reads only), 2 connections to servers, 0 statements wait, 0 sessions were moved",
                 "ACCOUNT  CLIENTS  ROUTE    QUERIES  MEAN    FAILED  ERRORS  HELD       REPLAYED  POOL WAITS",
                 "app      2        primary  10       2.5 ms  1       0       1 (1.5 s)  0         0",
                 "                  replica  4        0.0 ms  0",

@@ -13,6 +13,7 @@ use super::connect::{Account, Attempt, Backend, connect};
 use super::door::Door;
 use super::packets::Packets;
 use super::place::Search;
+use super::reader;
 use crate::account::explain;
 use crate::backend::{ok_for_client, with_hint};
 use crate::fault::Fault;
@@ -198,11 +199,15 @@ async fn log_in(
     if backend.tracks {
         session.is_tracked();
     }
-    if !shared.config.pool.idle_clients.is_zero() {
-        session.may_part();
+    if entry.manner.reads_only {
+        session.only_reads();
+    } else {
+        if !shared.config.pool.idle_clients.is_zero() {
+            session.may_part();
+        }
+        session.mark_writes(shared.desk.mark());
+        session.follow_history(backend.route.behind.clone());
     }
-    session.mark_writes(shared.desk.mark());
-    session.follow_history(backend.route.behind.clone());
     let login = Login {
         proof: Vec::new(),
         plugin: Vec::new(),
@@ -232,17 +237,20 @@ async fn first_connection(
     let mut held = None;
     loop {
         let deadline = started + shared.limits.hold_max();
-        let open = open_route((shared, entry), gate, deadline, &mut held).await;
+        let open = if entry.manner.reads_only {
+            reader::open((shared, entry), gate, deadline, &mut held).await
+        } else {
+            open_route((shared, entry), gate, deadline, &mut held).await
+        };
         // Why: clients take one question per login; after it there is no second attempt that could ask.
         let Some(route) = open.filter(|_| packets.sequence == asked_from) else {
-            refuse(
-                shared,
-                packets,
-                &Fault::NoPrimary {
-                    waited: started.elapsed(),
-                },
-            )
-            .await?;
+            let waited = started.elapsed();
+            let fault = if entry.manner.reads_only {
+                Fault::NoReplica { waited }
+            } else {
+                Fault::NoPrimary { waited }
+            };
+            refuse(shared, packets, &fault).await?;
             return Err(Gone(Left::NoPrimary));
         };
         let account = Account {

@@ -15,6 +15,7 @@ use crate::crew::Guest;
 use crate::fault::Fault;
 use crate::gate::GateState;
 use crate::listen::Newcomer;
+use crate::manner::Manner;
 use crate::reactor::wake_all;
 use crate::registry::{Entry, Killing};
 use crate::secret::Credential;
@@ -40,7 +41,7 @@ pub(super) struct Client {
 }
 
 /// Serves one client until it is gone. Must be called on its thread.
-pub(crate) fn serve(newcomer: Newcomer, guest: Guest) -> impl Future<Output = ()> {
+pub(crate) fn serve(newcomer: (Newcomer, Manner), guest: Guest) -> impl Future<Output = ()> {
     // Why apart: a login takes far more memory than the client that comes of it, and that stays.
     let coming = Box::pin(come(newcomer, guest));
     async move {
@@ -53,9 +54,9 @@ pub(crate) fn serve(newcomer: Newcomer, guest: Guest) -> impl Future<Output = ()
 }
 
 /// Logs one client in. `None`: nothing came of it.
-async fn come(newcomer: Newcomer, guest: Guest) -> Option<Box<Client>> {
+async fn come((newcomer, manner): (Newcomer, Manner), guest: Guest) -> Option<Box<Client>> {
     let (shared, lane) = (Arc::clone(&guest.shared), guest.lane);
-    let entry = shared.registry.add(newcomer.peer(), lane);
+    let entry = shared.registry.add(newcomer.peer(), lane, manner);
     let mut visit = Visit::new(&shared, lane, newcomer.via());
     let Ok(mut stream) = newcomer.into_socket() else {
         shared.registry.remove(entry.id);
@@ -179,6 +180,9 @@ impl Client {
     }
 
     fn cut_if_stale(&mut self) {
+        if self.entry.manner.reads_only {
+            return self.cut_if_gone();
+        }
         if let Some(backend) = &self.link.backend
             && !self.state.is_current(&backend.route)
         {
@@ -191,12 +195,12 @@ impl Client {
     fn spread(&mut self) {
         let config = &self.shared.config;
         let repeats = matches!(self.credential, Credential::Empty | Credential::Native(_));
-        if !config.split || !repeats {
+        if !config.split || !repeats || self.entry.manner.reads_only {
             return;
         }
         let user = String::from_utf8_lossy(&self.login.user);
-        let own = config.freshness_of.get(&*user).copied();
-        let freshness = own.unwrap_or(config.freshness);
+        let rules = self.shared.limits.rules();
+        let freshness = rules.freshness(&user, self.entry.manner);
         self.link.session.spread(self.login.collation.into());
         self.link.elsewhere = Some(Box::new(Elsewhere::new(freshness)));
     }
@@ -238,9 +242,15 @@ impl Client {
 
     /// Finds out whom a KILL means. A session's statement that waits here is interrupted here.
     fn kill(&mut self, kill: Kill) {
+        if self.entry.manner.reads_only {
+            return self.kill_of_reader(kill);
+        }
         let Some(target) = self.shared.registry.find(kill.id) else {
             return self.link.session.resolved(None);
         };
+        if target.manner.reads_only {
+            return self.kill_reader(&target, kill);
+        }
         if target.is_user(&self.login.user) && target.interrupt() {
             return self.link.session.killed_here();
         }

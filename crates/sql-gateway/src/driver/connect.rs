@@ -11,11 +11,12 @@ use wire::reply::ErrPacket;
 
 use super::bridge::{Bridge, bridge};
 use super::packets::Packets;
+use super::reader::Post;
 use super::strong;
 use crate::backend::{ServerLogin, Step};
 use crate::pool::Slot;
 use crate::reactor::Socket;
-use crate::route::Route;
+use crate::route::{Address, Route};
 use crate::secret::Credential;
 use crate::service::Shared;
 use crate::tally::{Closed, Ticket};
@@ -35,6 +36,8 @@ pub(crate) struct Backend {
     pub(crate) slot: Option<Slot>,
     /// The session is tracked already.
     pub(crate) tracks: bool,
+    /// Where it leads, when its client only reads.
+    pub(super) post: Option<Post>,
 }
 
 impl Backend {
@@ -88,7 +91,19 @@ pub(crate) async fn connect_to(
     client: Option<&mut Packets<'_>>,
 ) -> Attempt {
     let is_safe = may_come_by_socket(shared, &account);
-    let dialled = match shared.dial.direct(route, node, is_safe) {
+    let address = shared.dial.direct(route, node, is_safe);
+    connect_at(shared, (route, node), address, account, client).await
+}
+
+/// The same, at this address; `None`: through the peers.
+pub(super) async fn connect_at(
+    shared: &Shared,
+    (route, node): (&Arc<Route>, &str),
+    address: Option<Address>,
+    account: Account<'_>,
+    client: Option<&mut Packets<'_>>,
+) -> Attempt {
+    let dialled = match address {
         Some(address) => Socket::connect(&address).await.map(|stream| (stream, None)),
         None => bridge(shared, route, node)
             .await
@@ -112,6 +127,7 @@ pub(crate) async fn connect_to(
                 ticket: None,
                 slot: None,
                 tracks: false,
+                post: None,
             },
             ok,
             credential,

@@ -22,7 +22,7 @@ use crate::reactor::{Socket, micros};
 use crate::registry::{Entry, KillMark};
 use crate::secret::Credential;
 use crate::service::Shared;
-use crate::session::{Given, Phase, Refusal, Session, Side, Want};
+use crate::session::{Given, Phase, Refusal, Session, Want};
 use crate::tally::{Closed, Opened, Ticket};
 
 /// Rounds of one session before the others of its thread have their turn.
@@ -104,7 +104,8 @@ impl Link {
         session: Session,
     ) -> Self {
         let (lane, account) = (entry.lane, entry.account());
-        let ticket = || Ticket::new((&shared, lane), account, Side::Primary, Opened::Login);
+        let side = backend.side();
+        let ticket = || Ticket::new((&shared, lane), account, side, Opened::Login);
         // One that was another client's is counted already.
         backend.ticket.get_or_insert_with(ticket);
         Self {
@@ -204,7 +205,8 @@ impl Link {
     /// A fresh connection is there.
     pub(super) fn attach(&mut self, mut backend: Backend, entry: &Entry, why: Opened) {
         let here = (&self.shared, self.lane);
-        let ticket = || Ticket::new(here, entry.account(), Side::Primary, why);
+        let side = backend.side();
+        let ticket = || Ticket::new(here, entry.account(), side, why);
         // One that was another client's is counted already.
         backend.ticket.get_or_insert_with(ticket);
         entry.set_server(backend.thread);
@@ -231,7 +233,8 @@ impl Link {
 
     /// True when it was killed while it had no connection to a server.
     pub(super) fn is_doomed(&self, entry: &Entry) -> bool {
-        self.backend.is_none() && self.session.phase() == Phase::Idle && entry.is_doomed()
+        let is_open = self.backend.is_none() || entry.manner.reads_only;
+        is_open && self.session.phase() == Phase::Idle && entry.is_doomed()
     }
 
     /// True when every byte for the server has gone and nothing of it is here.
@@ -264,7 +267,7 @@ impl Link {
             if self.defines && !self.session.locks_tables() {
                 self.defined();
             }
-        } else if matches!(self.runs, Runs::Replica(_)) {
+        } else if matches!(self.runs, Runs::Replica(_)) || entry.manner.reads_only {
             self.strike(around);
         }
         if self.open && !self.session.is_open() && self.session.phase() != Phase::Ready {
@@ -306,6 +309,9 @@ impl Link {
 
     /// Sends the statement, if it may go now.
     fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Launched {
+        if around.entry.manner.reads_only {
+            return self.launch_read(cx, around);
+        }
         if !self.session.in_transaction() && !self.open {
             self.shared.gate.enter(self.lane);
             self.open = true;
@@ -346,6 +352,36 @@ impl Link {
                 }
                 self.started = micros();
                 self.shared.lanes[self.lane].count_statement();
+                self.session.unanswered_ends();
+            }
+            Err(fault) => self.session.fail(&fault),
+        }
+        Launched::Yes
+    }
+
+    /// The same for a client that only reads. Nobody waits for it: neither a hold nor a definition.
+    fn launch_read(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Launched {
+        if around.gate.has_changed().unwrap_or(false) {
+            return Launched::Event(Event::Gate);
+        }
+        if !self.reads_here(around) {
+            return if self.session.phase() == Phase::Ready {
+                Launched::Event(Event::Wait)
+            } else {
+                Launched::Yes
+            };
+        }
+        self.mark = around.entry.mark();
+        let Some(backend) = &mut self.backend else {
+            return Launched::Event(Event::Wait);
+        };
+        match self.session.launch() {
+            Ok(bytes) => {
+                let sent = self.to_server.send(&mut backend.stream, bytes);
+                if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
+                    self.session.not_sent();
+                }
+                self.counts_read(around, cx.waker());
                 self.session.unanswered_ends();
             }
             Err(fault) => self.session.fail(&fault),
@@ -398,6 +434,9 @@ impl Link {
             Poll::Ready(Ok(Err(Refusal::Tell(fault)))) => {
                 self.session.fail(&fault);
                 self.lose_backend(around.entry, Closed::Lost);
+            }
+            Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) if around.entry.manner.reads_only => {
+                self.yields(around.entry, Closed::Lost, around.state);
             }
             Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) => {
                 self.lose_backend(around.entry, Closed::Lost);

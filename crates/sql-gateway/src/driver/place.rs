@@ -37,6 +37,9 @@ impl Search<'_> {
         account: Account<'_>,
         mut client: Option<&mut Packets<'_>>,
     ) -> Result<Attempt, Fault> {
+        if self.entry.manner.reads_only {
+            return Ok(self.to_read(account, client).await);
+        }
         let guest = self.guest(&account);
         let slot = match self.place(guest.as_ref(), &account.login.user).await? {
             Free::Spare(backend, ok) => {

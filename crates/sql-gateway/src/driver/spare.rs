@@ -266,6 +266,9 @@ impl Client {
         };
         // Why first: who sends a KILL from now on does not find it here.
         self.entry.set_server(0);
+        if self.entry.manner.reads_only {
+            return;
+        }
         let left = self.link.session.left(self.entry.was_ever_killed());
         let is_whole = self.link.is_at_rest() && backend.stream.is_quiet();
         let user = String::from_utf8_lossy(&self.login.user).into_owned();

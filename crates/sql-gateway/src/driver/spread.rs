@@ -45,6 +45,8 @@ pub(super) struct Spread {
     waiting: RefCell<Vec<Waker>>,
     failures: Cell<u32>,
     primary: Cell<usize>,
+    /// Whose turn it is among equals.
+    turn: Cell<usize>,
     board: RefCell<Board>,
 }
 
@@ -158,6 +160,26 @@ impl Spread {
         let mut board = self.board.borrow_mut();
         let load = board.places.get_mut(place).map(Place::load);
         choose(self.busy(config), load.into_iter(), config.lag_max).is_some()
+    }
+
+    /// The least busy replica that is not further behind than this; of equals each in turn.
+    pub(super) fn nearest(&self, lag_max: Duration) -> Option<usize> {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let board = self.board.borrow();
+        let near = |place: &Place| place.lag.is_some_and(|lag| lag <= lag_max);
+        let all = board.places.iter().enumerate();
+        let count = board.places.len().max(1);
+        all.filter(|(_, place)| near(place))
+            .min_by_key(|(at, place)| (place.running, at.wrapping_add(turn) % count))
+            .map(|(at, _)| at)
+    }
+
+    /// True when this replica is not further behind.
+    pub(super) fn is_near(&self, place: usize, lag_max: Duration) -> bool {
+        let board = self.board.borrow();
+        let lag = board.places.get(place).and_then(|place| place.lag);
+        lag.is_some_and(|lag| lag <= lag_max)
     }
 
     pub(super) fn node(&self, place: usize) -> Option<Rc<str>> {

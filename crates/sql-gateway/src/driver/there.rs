@@ -79,10 +79,11 @@ impl Link {
         let Some(thread) = around.entry.take_strike() else {
             return;
         };
-        let Some(There::Here(replica)) = self.elsewhere.as_deref().map(|it| &it.there) else {
-            return;
+        let there = match self.elsewhere.as_deref().map(|it| &it.there) {
+            Some(There::Here(replica)) => self.spread.node(replica.place),
+            _ => self.reads_at(around.state),
         };
-        let Some(node) = self.spread.node(replica.place) else {
+        let Some(node) = there else {
             return;
         };
         let whole = around.entry.is_doomed();
@@ -113,7 +114,7 @@ impl Link {
     pub(super) fn count_out(&mut self, entry: &Entry) {
         let runs = std::mem::take(&mut self.runs);
         self.spread.ended(runs);
-        if matches!(runs, Runs::Replica(_)) {
+        if matches!(runs, Runs::Replica(_)) || entry.manner.reads_only {
             entry.set_elsewhere(0);
         }
         if let (Runs::Replica(place), Some(elsewhere)) = (runs, &self.elsewhere)

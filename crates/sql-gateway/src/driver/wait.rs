@@ -63,7 +63,11 @@ impl Client {
             }
             let refused = self.link.session.was_refused() && !again;
             let in_transaction = self.link.session.in_transaction();
-            let free = !doubts && !self.state.shut(in_transaction) && !refused;
+            let free = if self.entry.manner.reads_only {
+                self.may_read()
+            } else {
+                !doubts && !self.state.shut(in_transaction) && !refused
+            };
             if free && self.connected(&mut again).await {
                 if held.is_some() {
                     shared.counters.held_for(since.elapsed());
@@ -74,10 +78,8 @@ impl Client {
                 return true;
             }
             held.get_or_insert_with(|| Held::start(&shared, &self.entry));
-            match self
-                .sleep(deadline, refused || !self.state.held(), &waiting)
-                .await
-            {
+            let soon = refused || !self.state.held() || self.entry.manner.reads_only;
+            match self.sleep(deadline, soon, &waiting).await {
                 Woken::Gate => {}
                 Woken::Again => again = true,
                 Woken::Late | Woken::Interrupted if doubts => {
@@ -86,9 +88,8 @@ impl Client {
                     return true;
                 }
                 Woken::Late => {
-                    self.link.session.give_up(&Fault::NoPrimary {
-                        waited: since.elapsed(),
-                    });
+                    let fault = self.too_late(since.elapsed());
+                    self.link.session.give_up(&fault);
                     self.link.waiting_since = None;
                     return true;
                 }

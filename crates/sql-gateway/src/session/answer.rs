@@ -188,6 +188,7 @@ impl Session {
         let read_only =
             err.code == 1290 && err.message.windows(11).any(|part| part == b"--read-only");
         if read_only
+            && self.reader.is_none()
             && !self.delivered
             && !self.in_transaction()
             && self.request.is_kept()

@@ -74,6 +74,9 @@ impl Session {
         if command::shape(command).is_none() {
             return self.fail(&Fault::RefusedCommand(command));
         }
+        if let Some(fault) = self.refuses() {
+            return self.fail(&fault);
+        }
         let outcome = match command {
             code::QUIT => {
                 self.phase = Phase::Closing;
@@ -137,6 +140,8 @@ impl Session {
             self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?);
         } else if let Some(signed) = self.signer.sign_statement(self.statement, text) {
             self.request.replace_text(&signed);
+        } else {
+            self.lets_temporary_pass();
         }
         Ok(())
     }
@@ -148,6 +153,13 @@ impl Session {
             && let Some(signed) = self.signer.sign(text)
         {
             self.request.replace_text(&signed);
+        }
+        if self.reader.is_some() {
+            let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
+            let text = self.request.payload().get(1..).unwrap_or_default();
+            self.statement = self.scan(text, backslash);
+            self.lets_temporary_pass();
+            self.statement = Statement::HARMLESS;
         }
     }
 

@@ -45,7 +45,9 @@ impl Session {
         match self.phase {
             Phase::Idle => self.phase = Phase::Closing,
             Phase::Ready | Phase::Preparing => self.fail(&Fault::Killed),
-            Phase::Flight if reads && !self.delivered => self.fail(&Fault::Killed),
+            Phase::Flight if (reads || self.reader.is_some()) && !self.delivered => {
+                self.fail(&Fault::Killed);
+            }
             _ => {
                 self.lost();
             }
@@ -53,6 +55,9 @@ impl Session {
     }
 
     fn lost_in_flight(&mut self) {
+        if self.reader.is_some() {
+            return self.lost_reading();
+        }
         let before = std::mem::replace(&mut self.transaction, Transaction::None);
         let outside = before == Transaction::None;
         let read = self.statement.is_plain_read();
@@ -99,7 +104,7 @@ impl Session {
     }
 
     /// A statement that only sets this session's state: running it again is right.
-    fn only_sets(&self) -> bool {
+    pub(super) fn only_sets(&self) -> bool {
         let sets = matches!(
             self.statement.kind,
             Kind::Set
@@ -134,9 +139,13 @@ impl Session {
 
     /// The statements that make this session on a fresh connection; each must be answered with OK.
     pub(crate) fn script(&self) -> Vec<Vec<u8>> {
-        self.state
-            .script()
-            .iter()
+        let mut script = self.state.script();
+        if let (Some(_), Some(first)) = (&self.reader, script.first_mut()) {
+            first.push_str(", ");
+            first.push_str(super::state::READS);
+        }
+        let texts = script.iter();
+        texts
             .map(|text| super::state::query(text.as_bytes()))
             .collect()
     }

@@ -5,7 +5,7 @@
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`, `stock.rs` its buffers ·
-//! `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
+//! `reading.rs` one that only reads · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
 mod elsewhere;
@@ -17,6 +17,7 @@ mod parameter_types;
 mod parting;
 mod prepared;
 mod preparing;
+mod reading;
 mod replay;
 mod replica;
 mod request;
@@ -43,6 +44,7 @@ use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
 use parting::Parting;
 use prepared::Statements;
+use reading::Reader;
 use replica::Replica;
 use request::Request;
 use resolve::Doubt;
@@ -166,6 +168,8 @@ pub(crate) struct Session {
     /// It had something that outlived a COM_RESET_CONNECTION.
     is_marked: bool,
     parting: Parting,
+    /// It only reads.
+    reader: Option<Box<Reader>>,
 }
 
 impl Session {
@@ -219,15 +223,10 @@ impl Session {
             knows_id: false,
             is_marked: false,
             parting: Parting::default(),
+            reader: None,
         };
         session.begin_tracking();
         session
-    }
-
-    /// Puts the statement that switches tracking on into the outbox; its answer is swallowed.
-    fn begin_tracking(&mut self) {
-        self.to_server.extend_from_slice(&state::tracking());
-        self.swallow = Some(Box::new(Walker::new(Shape::Simple, self.deprecate_eof)));
     }
 
     /// What the driver must do now.
@@ -350,7 +349,8 @@ impl Session {
         }
         self.errors += 1;
         let sequence = self.next_sequence();
-        wire::packet::put(&mut self.to_client, sequence, &fault.payload());
+        let payload = self.tells(fault);
+        wire::packet::put(&mut self.to_client, sequence, &payload);
         let whole = self.request.is_whole();
         self.give_up_replica_answer();
         self.finish();

@@ -16,6 +16,9 @@ const MAX_STATEMENTS: usize = 100;
 impl Session {
     /// A request is sent to the server.
     pub(super) fn note_launch(&mut self) {
+        if self.reader.is_some() {
+            return;
+        }
         let runs = matches!(
             self.command,
             code::QUERY | code::STMT_EXECUTE | code::STMT_BULK_EXECUTE

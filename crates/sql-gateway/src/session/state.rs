@@ -9,6 +9,9 @@ const MAX_VARIABLES: usize = 64 * 1024;
 
 const TRACKING: &str = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1";
 
+/// What keeps every transaction of a session from writing.
+pub(super) const READS: &str = "tx_read_only=1";
+
 /// State that lives in one server's session only, as a set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pins(u16);
@@ -211,6 +214,11 @@ impl State {
             .map(|text| String::from_utf8_lossy(text).into_owned());
         std::iter::once(set).chain(next).collect()
     }
+}
+
+/// The same for sessions that only read.
+pub(crate) fn tracking_reads() -> Vec<u8> {
+    query(format!("{TRACKING}, {READS}").as_bytes())
 }
 
 /// COM_QUERY packets that switch tracking on.

@@ -19,11 +19,12 @@ pub(crate) struct Toll {
 impl Session {
     /// The answer to a command of the client has ended.
     pub(super) fn note_toll(&mut self, failed: bool) {
-        let side = match self.side {
+        let ran = self.reader.as_ref().map_or(self.side, |it| it.counts_as);
+        let side = match ran {
             Side::Primary => 0,
             Side::Replica => 1,
         };
-        self.toll.side = self.side;
+        self.toll.side = ran;
         self.toll.answered[side] += 1;
         self.toll.failed[side] += u32::from(failed);
     }

@@ -15,6 +15,8 @@ use super::{Closed, Left, Names, OTHER, Opened, Tally, Via};
 pub struct Figures {
     /// Clients connected now, those that have not logged in among them.
     pub clients: u64,
+    /// Those of them that only read.
+    pub readers: u64,
     /// Statements and logins that wait for a primary now.
     pub held: u64,
     /// Sessions made again on another connection.
@@ -99,6 +101,7 @@ impl Figures {
         };
         Self {
             clients: accounts.iter().map(|account| account.clients).sum(),
+            readers: 0,
             held: 0,
             moved: 0,
             accounts,

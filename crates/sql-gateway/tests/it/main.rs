@@ -17,6 +17,7 @@ mod login;
 mod measure;
 mod pool;
 mod raw;
+mod reports;
 mod seen;
 mod server;
 mod session;

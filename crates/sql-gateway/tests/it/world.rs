@@ -272,9 +272,19 @@ impl World {
     }
 
     pub(crate) async fn connect_as(&self, user: &str, password: &str) -> mysql_async::Result<Conn> {
+        self.connect_at(self.address, user, password).await
+    }
+
+    /// By the listener at this address.
+    pub(crate) async fn connect_at(
+        &self,
+        address: SocketAddr,
+        user: &str,
+        password: &str,
+    ) -> mysql_async::Result<Conn> {
         let options = OptsBuilder::default()
-            .ip_or_hostname("127.0.0.1")
-            .tcp_port(self.address.port())
+            .ip_or_hostname(address.ip().to_string())
+            .tcp_port(address.port())
             .user(Some(user))
             .pass(Some(password))
             .db_name(Some("shop"))
