@@ -128,11 +128,15 @@ impl Memory {
             (Action::NoteEnd(end_of), Outcome::At(end)) if view.is_confirmed() => {
                 self.noted(end_of, end);
             }
-            (Action::Open, Outcome::Done) => {
-                if let Some(tenure) = &mut self.tenure {
+            (Action::Open, outcome) => {
+                // Why whatever came of it: from then on writes may be acknowledged that lie beyond that end.
+                self.forget_handover_end();
+                if let (Outcome::Done, Some(tenure)) = (outcome, &mut self.tenure) {
                     tenure.opened = true;
                 }
             }
+            // Why: somebody may have opened it by hand since that end was noted.
+            (Action::Close, _) => self.forget_handover_end(),
             (Action::BeginGrow { node, stamp }, Outcome::Done) if view.is_confirmed() => {
                 let (node, stamp) = (node.clone(), *stamp);
                 self.grow = Some(Grow {
@@ -243,6 +247,12 @@ impl Memory {
             Outcome::Lost(document) => self.learned(&view.me, document),
             Outcome::Undecided => self.undecided = Some(next.rev - 1),
             _ => {}
+        }
+    }
+
+    fn forget_handover_end(&mut self) {
+        if let Some(handover) = &mut self.handover {
+            handover.end = None;
         }
     }
 

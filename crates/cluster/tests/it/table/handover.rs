@@ -1,8 +1,8 @@
 //! Rows of `decide/handover.rs`.
 
 use cluster::{
-    Action, Applying, Change, ChangeKind, Cut, EndOf, Gate, Handover, Health, Intent, Reason, View,
-    Wish,
+    Action, Applying, Change, ChangeKind, Cut, EndOf, Gate, Handover, Health, Intent, Outcome,
+    Reason, View, Wish,
 };
 
 use super::{NOW, at, check, node, own, primary, primary_of_two, silence, stamp, swap, theirs};
@@ -189,6 +189,21 @@ fn the_swap_waits_until_the_target_has_applied_everything() {
         &[hand_over],
         &Reason::HandsOver { to: node("bravo") },
     );
+}
+
+#[test]
+fn an_end_that_was_noted_before_the_server_was_opened_or_closed_is_void() {
+    let attempts = [
+        (Action::Open, Outcome::Done),
+        (Action::Open, Outcome::Failed("it is frozen".to_owned())),
+        (Action::Close, Outcome::Done),
+    ];
+    for (action, outcome) in attempts {
+        let mut view = held(100, Some("0-1-20"));
+        let seen = view.clone();
+        view.memory.performed(&seen, &action, &outcome);
+        check(&view, &[Action::NoteEnd(EndOf::Handover)], &holds(0));
+    }
 }
 
 #[test]
