@@ -2,6 +2,9 @@
 //! a look (OK, ERR, EOF, request for a local file), whatever the chunks it arrives in.
 //!
 //! Rows and column definitions are stepped over by their headers; at most [`MAX_HELD`] bytes are kept.
+//! `stride.rs` does that fast where nothing is special.
+
+mod stride;
 
 use crate::codec::{Malformed, Reader};
 use crate::command::Shape;

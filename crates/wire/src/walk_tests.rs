@@ -14,6 +14,46 @@ fn frames(first: u8, payloads: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// As [`walk`], and the first of the packets in each chunk are stepped over fast.
+fn stride(mut walker: Walker, chunks: &[&[u8]]) -> (Vec<u8>, Vec<Kind>, usize, bool) {
+    let (mut out, mut kinds) = (Vec::new(), Vec::new());
+    let mut left = 0;
+    for chunk in chunks {
+        let mut rest = *chunk;
+        while !rest.is_empty() && !walker.done() {
+            let over = walker.stride(rest);
+            out.extend_from_slice(&rest[..over]);
+            rest = &rest[over..];
+            if rest.is_empty() {
+                break;
+            }
+            let used = match walker.step(rest).unwrap() {
+                Step::Pass { pass, used } => {
+                    out.extend_from_slice(&rest[..pass]);
+                    used
+                }
+                Step::Kept { bytes, used } => {
+                    out.extend_from_slice(&bytes);
+                    used
+                }
+                Step::Packet { kind, length } => {
+                    kinds.push(kind);
+                    out.extend_from_slice(&rest[..length]);
+                    length
+                }
+                Step::KeptPacket { kind, bytes, used } => {
+                    kinds.push(kind);
+                    out.extend_from_slice(&bytes);
+                    used
+                }
+            };
+            rest = &rest[used..];
+        }
+        left += rest.len();
+    }
+    (out, kinds, left, walker.done())
+}
+
 /// Feeds `chunks`; returns what a client would get, the packets met, and the bytes left over after the end.
 fn walk(mut walker: Walker, chunks: &[&[u8]]) -> (Vec<u8>, Vec<Kind>, usize, bool) {
     let (mut out, mut kinds, mut left) = (Vec::new(), Vec::new(), 0);
@@ -54,6 +94,8 @@ fn check(shape: Shape, deprecate_eof: bool, answer: &[u8], expected: &[Kind]) {
         assert_eq!(out, answer, "cut at {cut}");
         assert_eq!(kinds, expected, "cut at {cut}");
         assert!(done && left == 0, "cut at {cut}");
+        let fast = stride(Walker::new(shape, deprecate_eof), &[head, tail]);
+        assert_eq!(fast, (out, kinds, left, done), "fast, cut at {cut}");
     }
     let single: Vec<&[u8]> = answer.chunks(1).collect();
     let (out, kinds, _, done) = walk(Walker::new(shape, deprecate_eof), &single);
@@ -113,6 +155,9 @@ fn a_cursor_when_opened_has_no_rows_after_its_definitions() {
     let answer = frames(1, &[b"\x01", COLUMN, b"\xfe\x00\x00\x42\x00"]);
     let walker = Walker::new(Shape::Query, false).may_open_cursor(true);
     let (_, kinds, _, done) = walk(walker, &[&answer]);
+    assert!(done && kinds == [Kind::Eof(0x42)]);
+    let walker = Walker::new(Shape::Query, false).may_open_cursor(true);
+    let (_, kinds, _, done) = stride(walker, &[&answer]);
     assert!(done && kinds == [Kind::Eof(0x42)]);
     // A procedure's own cursor.
     let end = b"\xfe\x00\x00\x42\x00";
@@ -180,6 +225,8 @@ fn a_row_of_16_mib_when_walked_is_not_mistaken_for_an_end() {
     let (out, kinds, left, done) = walk(Walker::new(Shape::Query, false), &chunks);
     assert!(out == answer && done && left == 0);
     assert_eq!(kinds, [Kind::Eof(2)]);
+    let fast = stride(Walker::new(Shape::Query, false), &chunks);
+    assert!(fast == (out, kinds, left, done));
 }
 
 #[test]
@@ -201,7 +248,46 @@ fn any_shape() -> impl Strategy<Value = Shape> {
     ]
 }
 
+/// Packets that may follow one another in an answer, and some that may not.
+fn any_packets() -> impl Strategy<Value = Vec<u8>> {
+    let some = prop_oneof![
+        (0u8..4).prop_map(|columns| vec![columns]),
+        Just(COLUMN.to_vec()),
+        Just(EOF.to_vec()),
+        Just(b"\xfe\x00\x00\x42\x00".to_vec()),
+        Just(OK.to_vec()),
+        Just(b"\xff\x15\x04#28000no".to_vec()),
+        prop::collection::vec(any::<u8>(), 0..12),
+    ];
+    let all = prop::collection::vec(some, 0..8);
+    all.prop_map(|all| frames(1, &all.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+}
+
 proptest! {
+    #[test]
+    fn any_packets_when_stepped_over_fast_come_to_the_same(
+        shape in any_shape(), deprecate: bool, cursor: bool, bytes in any_packets(), cut in 0_usize..100,
+    ) {
+        let walker = || Walker::new(shape, deprecate).may_open_cursor(cursor);
+        let (mut slow, mut fast) = (walker(), walker());
+        let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+        for chunk in [head, tail] {
+            let over = fast.stride(chunk);
+            let mut at = 0;
+            while at < over {
+                let Step::Pass { pass, used } = slow.step(&chunk[at..over]).unwrap() else {
+                    panic!("stepped over what should have been seen");
+                };
+                prop_assert_eq!(pass, used);
+                at += used;
+            }
+            prop_assert!(fast.state == slow.state && fast.next_sequence == slow.next_sequence);
+            if fast.done() || fast.step(&chunk[over..]) != slow.step(&chunk[over..]) {
+                break;
+            }
+        }
+    }
+
     #[test]
     fn any_bytes_when_walked_never_panic_and_stay_bounded(
         shape in any_shape(), deprecate: bool, chunks: Vec<Vec<u8>>, small in prop::collection::vec(0u8..6, 0..60)

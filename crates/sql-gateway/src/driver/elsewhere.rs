@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::spread::Runs;
 use crate::freshness::{Freshness, Need, Ticket};
 use crate::gate::GateState;
-use crate::reactor::{micros, spawn, timeout};
+use crate::reactor::{now, spawn, timeout};
 use crate::session::{Place, Side};
 use crate::tally::{Closed, Opened, Ticket as Counted};
 
@@ -225,7 +225,7 @@ impl Link {
         self.runs = Runs::Replica(replica.place);
         around.entry.set_elsewhere(replica.backend.thread);
         self.spread.begins(self.runs);
-        self.started = micros();
+        self.started = now();
         self.shared.lanes[self.lane].count_read();
         self.flush_replica();
         Went::There

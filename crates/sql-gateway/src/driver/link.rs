@@ -18,7 +18,7 @@ use super::outbox::Outbox;
 use super::scratch;
 use super::spread::{Runs, Spread};
 use crate::gate::GateState;
-use crate::reactor::{Socket, micros};
+use crate::reactor::{Socket, now};
 use crate::registry::{Entry, KillMark};
 use crate::secret::Credential;
 use crate::service::Shared;
@@ -73,7 +73,7 @@ pub(super) struct Link {
     /// The thread it lives on.
     pub(super) lane: usize,
     /// When the statement was sent, by the loop's clock.
-    pub(super) started: u64,
+    pub(super) started: Instant,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Around<'a> {
 }
 
 /// What became of a statement that was to be sent.
-enum Launched {
+pub(super) enum Launched {
     /// It is on its way, or answered.
     Yes,
     /// It waits for a word that wakes this task.
@@ -125,13 +125,16 @@ impl Link {
             open: false,
             mark: KillMark::default(),
             lane,
-            started: micros(),
+            started: now(),
             shared,
         }
     }
 
     /// Moves bytes until an event.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Poll<Event> {
+        if let Some(over) = self.pass_on(cx, around) {
+            return over;
+        }
         for _ in 0..ROUNDS {
             let mut progress = false;
             let client_free = match self.flush_client() {
@@ -140,7 +143,9 @@ impl Link {
                 Poll::Pending => false,
             };
             let server_free = self.flush_server();
-            self.flush_replica();
+            if self.elsewhere.is_some() {
+                self.flush_replica();
+            }
             self.account(around);
             let want = match self.session.phase() {
                 Phase::Ready | Phase::Doubt | Phase::Closing => self.session.want(),
@@ -217,10 +222,9 @@ impl Link {
 
     /// True when the session had nothing to do for this long (0: never), and could part with its connection.
     pub(super) fn is_idle_for(&self, time: Duration) -> bool {
-        let idle = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        idle != 0
+        !time.is_zero()
             && self.backend.is_some()
-            && micros().saturating_sub(self.started) >= idle
+            && now().saturating_duration_since(self.started) >= time
             && self.ahead.is_empty()
             && self.to_client.is_empty()
             && self.session.can_part()
@@ -228,7 +232,7 @@ impl Link {
 
     /// It is looked at again when it has been idle for as long again.
     pub(super) fn is_not_idle(&mut self) {
-        self.started = micros();
+        self.started = now();
     }
 
     /// True when it was killed while it had no connection to a server.
@@ -249,12 +253,12 @@ impl Link {
         }
     }
 
-    fn account(&mut self, around: &Around<'_>) {
+    pub(super) fn account(&mut self, around: &Around<'_>) {
         let entry = around.entry;
         if let Some(toll) = self.session.take_toll() {
-            let micros = micros().saturating_sub(self.started);
+            let time = now().saturating_duration_since(self.started);
             let tally = self.shared.tally(entry);
-            tally.answered(entry.account(), &toll, micros);
+            tally.answered(entry.account(), &toll, time);
         }
         let phase = self.session.phase();
         if phase == Phase::Idle {
@@ -308,7 +312,7 @@ impl Link {
     }
 
     /// Sends the statement, if it may go now.
-    fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Launched {
+    pub(super) fn launch(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Launched {
         if around.entry.manner.reads_only {
             return self.launch_read(cx, around);
         }
@@ -350,7 +354,7 @@ impl Link {
                 if sent == 0 && !bytes.is_empty() && self.to_server.is_empty() {
                     self.session.not_sent();
                 }
-                self.started = micros();
+                self.started = now();
                 self.shared.lanes[self.lane].count_statement();
                 self.session.unanswered_ends();
             }
@@ -395,7 +399,7 @@ impl Link {
         self.shared.lexicon.definition_ended(self.session.wrote());
     }
 
-    fn read_server(&mut self, around: &Around<'_>) -> bool {
+    pub(super) fn read_server(&mut self, around: &Around<'_>) -> bool {
         let Some(Backend { stream, route, .. }) = &mut self.backend else {
             return false;
         };

@@ -1,7 +1,7 @@
 //! The IO: sockets of one thread's loop around the pure rooms.
 //!
 //! `client.rs` one client's task · `arrive.rs` its login, `door.rs` where it came in · `connect.rs` a connection to the primary, `bridge.rs`
-//! through the peers · `place.rs` one that waits or a new one, `spare.rs` those that wait, `away.rs` clients without one · `wait.rs` waiting for one · `link.rs` bytes both ways · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer. ·
+//! through the peers · `place.rs` one that waits or a new one, `spare.rs` those that wait, `away.rs` clients without one · `wait.rs` waiting for one · `link.rs` bytes both ways, `usual.rs` what happens most · `outbox.rs` bytes that did not fit · `scratch.rs` the thread's buffer. ·
 //! `ahead.rs` what a client sends · `elsewhere.rs` a session's reads on a replica, `there.rs` what it answers, `spread.rs` what the thread knows of replicas, `asker.rs` how far the primary is. ·
 //! `reader.rs` clients that only read.
 
@@ -26,6 +26,7 @@ mod spare;
 mod spread;
 mod strong;
 mod there;
+mod usual;
 mod wait;
 
 pub(crate) use away::wake_idle;

@@ -31,8 +31,23 @@ impl Outbox {
     }
 
     /// Writes bytes now, as far as the socket takes them, and keeps the rest. Says how many left at once.
+    #[inline]
     pub(crate) fn send(&mut self, socket: &mut Socket, bytes: &[u8]) -> usize {
         let mut sent = 0;
+        if self.bytes.is_empty() && !self.broken && !bytes.is_empty() {
+            match socket.poll_write(bytes) {
+                Poll::Ready(Ok(n)) if n == bytes.len() => return n,
+                Poll::Ready(Ok(n)) if n > 0 => sent = n,
+                Poll::Ready(_) => self.broken = true,
+                Poll::Pending => {}
+            }
+        }
+        self.send_on(socket, bytes, sent)
+    }
+
+    /// The rest of what did not go at once.
+    #[cold]
+    fn send_on(&mut self, socket: &mut Socket, bytes: &[u8], mut sent: usize) -> usize {
         if self.bytes.is_empty() && !self.broken {
             while sent < bytes.len() {
                 match socket.poll_write(&bytes[sent..]) {

@@ -7,17 +7,15 @@ use std::cell::Cell;
 use std::time::Instant;
 
 thread_local! {
-    static BEGINNING: Instant = Instant::now();
-    static NOW: Cell<u64> = const { Cell::new(0) };
+    static NOW: Cell<Instant> = Cell::new(Instant::now());
 }
 
 /// The loop wakes.
 pub(super) fn wake() {
-    let since = BEGINNING.with(Instant::elapsed);
-    NOW.set(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+    NOW.set(Instant::now());
 }
 
-/// Microseconds since some beginning.
-pub(crate) fn micros() -> u64 {
+/// When the loop last woke.
+pub(crate) fn now() -> Instant {
     NOW.get()
 }

@@ -19,7 +19,7 @@ mod tls;
 mod turn;
 mod zipped;
 
-pub(crate) use clock::micros;
+pub(crate) use clock::now;
 pub(crate) use core::{spawn, wake_all};
 pub(crate) use inbox::Inbox;
 pub(crate) use listener::Acceptor;

@@ -194,7 +194,20 @@ impl Socket {
     }
 
     /// Reads what has come. Zero bytes are the end.
+    #[inline]
     pub(crate) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.is_plain() {
+            return self.poll_recv(buffer);
+        }
+        self.poll_read_wrapped(buffer)
+    }
+
+    /// Neither encrypted nor compressed.
+    fn is_plain(&self) -> bool {
+        self.layer.is_none() && self.zipped.is_none()
+    }
+
+    fn poll_read_wrapped(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let Some(mut zipped) = self.zipped.take() else {
             return self.poll_read_layer(buffer);
         };
@@ -252,7 +265,19 @@ impl Socket {
     }
 
     /// Writes what fits. After `Pending` the same bytes must be offered again, and more behind them at will.
+    #[inline]
     pub(crate) fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_plain() {
+            return self.poll_send_plain(bytes);
+        }
+        self.poll_write_wrapped(bytes)
+    }
+
+    fn poll_send_plain(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_with_room(|stream| send(stream, bytes, SendFlags::NOSIGNAL))
+    }
+
+    fn poll_write_wrapped(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Some(mut zipped) = self.zipped.take() else {
             return self.poll_write_layer(bytes);
         };
@@ -277,7 +302,7 @@ impl Socket {
         if self.layer.is_some() {
             return self.through(|layer, socket| layer.poll_write(socket, bytes));
         }
-        self.poll_with_room(|stream| send(stream, bytes, SendFlags::NOSIGNAL))
+        self.poll_send_plain(bytes)
     }
 
     /// Parts of bytes, to the kernel's stream.

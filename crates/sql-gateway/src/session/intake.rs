@@ -213,20 +213,22 @@ impl Session {
 
     fn begin_execute(&mut self) -> Result<(), Fault> {
         let id = self.statement_ref;
-        let here = self.statements.is_here(id);
         self.scan_again(id);
-        let prepared = self.statements.get(id)?;
+        let Some(prepared) = self.statements.look(id) else {
+            return self.statements.get(id).map(drop);
+        };
         self.statement = prepared.statement;
         self.scanned_with = prepared.scanned_with;
-        self.note_past();
-        let prepared = self.statements.get(id)?;
         if self.statement.kind == Kind::Kill && self.command == code::STMT_EXECUTE {
             // Why only such: of `KILL ?` the server must make what it can.
             self.kill = prepared.text.as_deref().and_then(Kill::parse);
         }
-        if here {
+        let is_here = self.statements.has_here(prepared);
+        self.note_past();
+        if is_here {
             return Ok(());
         }
+        let prepared = self.statements.get(id)?;
         if std::mem::take(&mut prepared.long_data) {
             return Err(Fault::StatementLost("the long data"));
         }

@@ -63,6 +63,12 @@ impl Session {
         Ok(self.request.packet())
     }
 
+    /// True when a statement is here that only needs to be sent.
+    pub(crate) fn may_launch(&self) -> bool {
+        let is_other = matches!(self.command, code::CHANGE_USER | code::STMT_CLOSE);
+        self.phase == Phase::Ready && self.kill.is_none() && !is_other
+    }
+
     /// True when the statement is executed with a cursor.
     pub(super) fn asks_for_cursor(&self) -> bool {
         // The byte behind the id.
@@ -142,7 +148,7 @@ impl Session {
                     }
                 }
             }
-            code::STMT_SEND_LONG_DATA => prepared.long_data = true,
+            code::STMT_SEND_LONG_DATA => self.statements.long_data_sent(id),
             code::STMT_CLOSE if !self.replay.keeps(id) => self.statements.remove(id),
             _ => {}
         }

@@ -68,7 +68,9 @@ impl Session {
         }
         self.parting.has_run = true;
         self.parting.is_answered = true;
-        self.parting.has_found |= !failed && finds(self.text());
+        if !failed && !self.parting.has_found {
+            self.parting.has_found = finds(self.text());
+        }
         self.parting.has_trouble |= failed;
     }
 

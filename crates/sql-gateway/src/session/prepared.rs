@@ -65,6 +65,8 @@ pub(crate) struct Statements {
     known: Option<HashMap<u32, Prepared, BuildHasherDefault<AsIs>>>,
     last: u32,
     connection: u32,
+    /// Long data were sent for any of them.
+    has_long_data: bool,
 }
 
 impl Statements {
@@ -114,11 +116,33 @@ impl Statements {
         self.known.as_ref().and_then(|known| known.get(&id))
     }
 
+    /// Long data were sent for it.
+    pub(crate) fn long_data_sent(&mut self, id: u32) {
+        if let Ok(prepared) = self.get(id) {
+            prepared.long_data = true;
+            self.has_long_data = true;
+        }
+    }
+
+    /// It was executed: what was sent for it is used.
+    pub(crate) fn long_data_used(&mut self, id: u32) {
+        if self.has_long_data
+            && let Ok(prepared) = self.get(id)
+        {
+            prepared.long_data = false;
+        }
+    }
+
+    /// True when this one is prepared on this connection.
+    pub(crate) fn has_here(&self, prepared: &Prepared) -> bool {
+        prepared.connection == self.connection
+    }
+
     /// True when the statement is prepared on this connection.
     pub(crate) fn is_here(&self, id: u32) -> bool {
         let id = if id == LAST { self.last } else { id };
         let known = self.known.as_ref().and_then(|known| known.get(&id));
-        known.is_some_and(|prepared| prepared.connection == self.connection)
+        known.is_some_and(|prepared| self.has_here(prepared))
     }
 
     /// It was prepared again, on this connection.

@@ -47,7 +47,9 @@ impl Session {
         self.note_write();
         let begins = self.statement.kind == Is::Begin || self.status & wire::flags::AUTOCOMMIT == 0;
         self.replay.listens = !first || begins;
-        self.replay.sum = Sum::default();
+        if self.replay.listens {
+            self.replay.sum = Sum::default();
+        }
         // Why: a transaction whose first statement is not here was begun by something else than BEGIN.
         let no_beginning = if first {
             self.state.next_transaction.is_some()
@@ -60,6 +62,9 @@ impl Session {
     }
 
     pub(super) fn forget_transaction(&mut self) {
+        if self.replay.is_blank() {
+            return;
+        }
         for id in self.replay.clear() {
             self.statements.remove(id);
         }

@@ -55,15 +55,12 @@ impl Request {
     }
 
     pub(crate) fn clear(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        if bytes.capacity() > SPARE {
-            bytes = Vec::new();
+        self.bytes.clear();
+        if self.bytes.capacity() > SPARE {
+            self.bytes = Vec::new();
         }
-        *self = Self {
-            bytes,
-            ..Self::default()
-        };
+        (self.left, self.last_sequence) = (0, 0);
+        (self.continues, self.streamed) = (false, false);
     }
 
     /// Replaces the payload of a kept command.

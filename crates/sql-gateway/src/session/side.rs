@@ -137,11 +137,14 @@ impl Session {
 
     /// Names mean something else than when this statement was prepared.
     pub(super) fn scan_again(&mut self, id: u32) {
+        if self.names.is_none() {
+            return;
+        }
         let Some(prepared) = self.statements.look(id) else {
             return;
         };
         let version = self.names_version;
-        if prepared.scanned_with == version || self.names.is_none() {
+        if prepared.scanned_with == version {
             return;
         }
         let text = prepared.text.as_deref();

@@ -121,6 +121,14 @@ impl Replay {
     }
 
     /// The transaction is over; gives the prepared statements that can be forgotten now.
+    /// True when [`Self::clear`] would change nothing.
+    pub(crate) fn is_blank(&self) -> bool {
+        let has_seen = self.spoilt | self.marked | self.unmarked | self.listens | self.pending;
+        let has_tried = self.at.is_some() || self.held.is_some() || self.tries > 0;
+        let has_kept = !self.entries.is_empty() || !self.bytes.is_empty();
+        !has_seen && !has_tried && !has_kept && self.closed.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) -> Vec<u32> {
         let closed = std::mem::take(&mut self.closed);
         let over = std::mem::take(self);

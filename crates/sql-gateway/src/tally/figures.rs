@@ -155,6 +155,8 @@ fn account<'a>(name: String, cells: &(impl Iterator<Item = &'a Cells> + Clone)) 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::session::{Side, Toll};
 
@@ -168,8 +170,9 @@ mod tests {
             replayed: 1,
             side,
         };
-        tallies[0].answered(app, &toll(Side::Primary, [2, 0]), 3_000);
-        tallies[1].answered(app, &toll(Side::Replica, [0, 5]), 1_000);
+        let millis = Duration::from_millis;
+        tallies[0].answered(app, &toll(Side::Primary, [2, 0]), millis(3));
+        tallies[1].answered(app, &toll(Side::Replica, [0, 5]), millis(1));
         tallies[1].held(app, 2_500);
         tallies[1].waited_for_pool(app, 4_000);
         tallies[0].refused(OTHER, 1);

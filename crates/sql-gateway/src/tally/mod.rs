@@ -11,6 +11,7 @@ mod reason;
 mod ticket;
 
 use std::array;
+use std::time::Duration;
 
 use account::{Cells, MAX_ACCOUNTS};
 pub(crate) use account::{Names, OTHER};
@@ -43,15 +44,20 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Commands of this account were answered; `micros` for the last of them.
-    pub(crate) fn answered(&self, account: u16, toll: &Toll, micros: u64) {
+    /// Commands of this account were answered; `time` for the last of them.
+    pub(crate) fn answered(&self, account: u16, toll: &Toll, time: Duration) {
         let cells = self.cells(account);
         for (side, route) in cells.routes.iter().enumerate() {
-            route.answered.add(u64::from(toll.answered[side]));
-            route.failed.add(u64::from(toll.failed[side]));
+            if toll.answered[side] > 0 {
+                route.answered.add(u64::from(toll.answered[side]));
+                route.failed.add(u64::from(toll.failed[side]));
+            }
         }
+        let micros = time.as_secs() * 1_000_000 + u64::from(time.subsec_micros());
         cells.routes[route_of(toll.side)].micros.add(micros);
-        cells.replayed.add(u64::from(toll.replayed));
+        if toll.replayed > 0 {
+            cells.replayed.add(u64::from(toll.replayed));
+        }
     }
 
     /// The gateway itself gave this account errors.

@@ -1,0 +1,62 @@
+//! What happens most: a statement of the client goes to its server, or an answer to the client, and nothing else is to be
+//! done. The same as rounds of [`Link::poll`], which looks at all that there may be, for a part of the work.
+
+use std::task::{Context, Poll};
+
+use super::link::{Around, Event, Launched, Link};
+use crate::session::Phase;
+
+impl Link {
+    /// Passes on what has come, if that is all. `None`: there may be more to do.
+    pub(super) fn pass_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        around: &Around<'_>,
+    ) -> Option<Poll<Event>> {
+        if !self.is_calm() {
+            return None;
+        }
+        match self.session.phase() {
+            // Why not when the server has spoken: its farewell comes before the next statement.
+            Phase::Idle if self.client.is_readable() && !self.has_answer() => {
+                if let Poll::Ready(Err(_)) = self.read_client(true) {
+                    return Some(Poll::Ready(Event::Gone));
+                }
+                if !self.session.may_launch() {
+                    return None;
+                }
+                match self.launch(cx, around) {
+                    Launched::Event(event) => return Some(Poll::Ready(event)),
+                    Launched::Later => return None,
+                    Launched::Yes => {}
+                }
+            }
+            Phase::Flight if self.has_answer() => {
+                self.read_server(around);
+                self.account(around);
+            }
+            _ => return None,
+        }
+        let is_usual = matches!(self.session.phase(), Phase::Idle | Phase::Flight);
+        let is_over = is_usual && self.is_calm() && !self.client.is_readable();
+        (is_over && !self.has_answer()).then_some(Poll::Pending)
+    }
+
+    /// True when nothing waits to be written or to be looked at.
+    fn is_calm(&self) -> bool {
+        let has_none = self.to_client.is_empty() && self.to_server.is_empty();
+        let makes_none = self.session.to_client.is_empty() && self.session.to_server.is_empty();
+        has_none
+            && makes_none
+            && self.ahead.is_empty()
+            && self.elsewhere.is_none()
+            && !self.killing
+            && !self.to_client.is_broken()
+    }
+
+    /// True when the primary may have said something.
+    fn has_answer(&self) -> bool {
+        let backend = self.backend.as_ref();
+        backend.is_some_and(|backend| backend.stream.is_readable())
+    }
+}
