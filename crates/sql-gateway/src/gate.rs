@@ -25,6 +25,7 @@ impl GateState {
 
     /// True when a statement must wait. A hold lets open transactions go on; nothing goes on when nobody can have
     /// said for long that the route is true: a transaction's first read would show what is out of date.
+    #[inline]
     pub(crate) fn shut(&self, in_transaction: bool) -> bool {
         (self.held() && !in_transaction) || self.route.lease.is_over()
     }
@@ -97,12 +98,14 @@ impl Gate {
     }
 
     /// Something starts on a thread: call before looking at the state, so that a hold either sees it or is seen by it.
+    #[inline]
     pub(crate) fn enter(&self, thread: usize) {
         self.open[thread].0.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
 
     /// Something that started on this thread ended.
+    #[inline]
     pub(crate) fn leave(&self, thread: usize) {
         if self.open[thread].0.fetch_sub(1, Ordering::SeqCst) == 1
             && self.holding.load(Ordering::SeqCst)

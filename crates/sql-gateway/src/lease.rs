@@ -38,6 +38,7 @@ impl Lease {
     }
 
     /// It has ended: what a server says now may be out of date.
+    #[inline]
     pub(crate) fn is_over(&self) -> bool {
         let end = self.0.load(Ordering::SeqCst);
         end != u64::MAX && micros(Instant::now()) >= end

@@ -125,6 +125,11 @@ pub struct Names<'a> {
 }
 
 impl Names<'_> {
+    /// All that is looked up in the catalog depends on the default database by this.
+    pub fn database(&self) -> u64 {
+        self.database
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.catalog.is_empty()
     }

@@ -76,6 +76,8 @@ pub(crate) struct Scanner<'a> {
     show: Show,
     describe: bool,
     executable: bool,
+    /// Where the text ends, or the plain number at its end begins.
+    tail: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -103,11 +105,17 @@ impl<'a> Scanner<'a> {
             show: Show::No,
             describe: false,
             executable: false,
+            tail: text.len(),
         }
     }
 
     /// The whole text once.
-    pub(crate) fn run(mut self) -> Statement {
+    pub(crate) fn run(self) -> Statement {
+        self.run_to_tail().0
+    }
+
+    /// The same, and how much of the text says so: all of it, or all but a number at its end.
+    pub(crate) fn run_to_tail(mut self) -> (Statement, usize) {
         while let Some(&byte) = self.text.get(self.at) {
             match Class::of(byte) {
                 Class::Space => self.at += 1,
@@ -136,10 +144,10 @@ impl<'a> Scanner<'a> {
             }
         }
         self.settle();
-        self.statement()
+        (self.statement(), self.tail)
     }
 
-    fn statement(self) -> Statement {
+    fn statement(&self) -> Statement {
         let is_read = matches!(self.kind, Kind::Select | Kind::Show);
         let mut because_at = self.reason_at;
         let place = if self.marks.has(Marks::MULTI) {

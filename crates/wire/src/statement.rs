@@ -180,6 +180,13 @@ pub fn scan_with(text: &[u8], backslash: bool, names: Names<'_>) -> Statement {
     Scanner::of(text, backslash, names).run()
 }
 
+/// As [`scan`] or [`scan_with`], and how many bytes of the text say so: all of them, or all but those of a plain number at its
+/// end. A text that differs only in the digits of that number is the same.
+pub fn scan_to_tail(text: &[u8], backslash: bool, names: Option<Names<'_>>) -> (Statement, usize) {
+    let names = names.filter(|names| !names.is_empty());
+    Scanner::of(text, backslash, names).run_to_tail()
+}
+
 /// The collation in `SET NAMES charset COLLATE collation`, when the text is exactly that.
 pub fn names_collation(text: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(text)

@@ -6,6 +6,8 @@
 
 mod stride;
 
+pub use stride::{Eof, Stride};
+
 use crate::codec::{Malformed, Reader};
 use crate::command::Shape;
 use crate::flags;

@@ -21,11 +21,12 @@ fn stride(mut walker: Walker, chunks: &[&[u8]]) -> (Vec<u8>, Vec<Kind>, usize, b
     for chunk in chunks {
         let mut rest = *chunk;
         while !rest.is_empty() && !walker.done() {
-            let over = walker.stride(rest);
+            let Stride { over, end } = walker.stride(rest);
             out.extend_from_slice(&rest[..over]);
             rest = &rest[over..];
-            if rest.is_empty() {
-                break;
+            kinds.extend(end.map(|end| Kind::Eof(end.status)));
+            if rest.is_empty() || walker.done() {
+                continue;
             }
             let used = match walker.step(rest).unwrap() {
                 Step::Pass { pass, used } => {
@@ -272,15 +273,22 @@ proptest! {
         let (mut slow, mut fast) = (walker(), walker());
         let (head, tail) = bytes.split_at(cut.min(bytes.len()));
         for chunk in [head, tail] {
-            let over = fast.stride(chunk);
-            let mut at = 0;
+            let Stride { over, end } = fast.stride(chunk);
+            let (mut at, mut seen) = (0, None);
             while at < over {
-                let Step::Pass { pass, used } = slow.step(&chunk[at..over]).unwrap() else {
-                    panic!("stepped over what should have been seen");
+                at += match slow.step(&chunk[at..over]).unwrap() {
+                    Step::Pass { pass, used } => {
+                        prop_assert_eq!(pass, used);
+                        used
+                    }
+                    Step::Packet { kind: Kind::Eof(status), length } => {
+                        seen = Some(status);
+                        length
+                    }
+                    _ => panic!("stepped over what should have been seen"),
                 };
-                prop_assert_eq!(pass, used);
-                at += used;
             }
+            prop_assert_eq!(end.map(|end| end.status), seen);
             prop_assert!(fast.state == slow.state && fast.next_sequence == slow.next_sequence);
             if fast.done() || fast.step(&chunk[over..]) != slow.step(&chunk[over..]) {
                 break;

@@ -16,7 +16,7 @@ impl Link {
     /// Reads the client: what matters now, or a little ahead, so that its end is noticed.
     pub(super) fn read_client(&mut self, server_free: bool) -> Poll<io::Result<bool>> {
         let wanted = self.session.takes_client_bytes();
-        if wanted {
+        if wanted && self.elsewhere.is_some() {
             self.learn_names();
         }
         if wanted && !server_free {

@@ -165,12 +165,12 @@ impl Client {
         if self.link.is_doomed(around.entry) {
             return Poll::Ready(Event::Doomed);
         }
-        match self.link.poll(cx, &around) {
-            Poll::Pending if self.link.is_idle_for(self.shared.config.pool.idle_clients) => {
-                Poll::Ready(Event::Idle)
-            }
-            poll => poll,
+        let poll = self.link.poll(cx, &around);
+        let idle = self.shared.config.pool.idle_clients;
+        if !idle.is_zero() && poll.is_pending() && self.link.is_idle_for(idle) {
+            return Poll::Ready(Event::Idle);
         }
+        poll
     }
 
     /// Acts on the route: a connection that does not lead to the primary is cut at once.

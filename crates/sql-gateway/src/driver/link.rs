@@ -410,7 +410,7 @@ impl Link {
             to_client,
             ..
         } = self;
-        let read = scratch::poll_read(stream, |chunk| {
+        let mut take = |chunk: &[u8]| {
             if chunk.is_empty() {
                 return Err(Refusal::Broken);
             }
@@ -431,20 +431,20 @@ impl Link {
                 rest = &rest[used..];
             }
             Ok(())
-        });
-        match read {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(Ok(()))) => {}
-            Poll::Ready(Ok(Err(Refusal::Tell(fault)))) => {
+        };
+        let mut refusal = None;
+        let read = scratch::poll_read(stream, |chunk| refusal = take(chunk).err());
+        match (read, refusal) {
+            (Poll::Pending, _) => return false,
+            (Poll::Ready(Ok(())), None) => {}
+            (Poll::Ready(Ok(())), Some(Refusal::Tell(fault))) => {
                 self.session.fail(&fault);
                 self.lose_backend(around.entry, Closed::Lost);
             }
-            Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) if around.entry.manner.reads_only => {
+            (Poll::Ready(_), _) if around.entry.manner.reads_only => {
                 self.yields(around.entry, Closed::Lost, around.state);
             }
-            Poll::Ready(Ok(Err(Refusal::Broken)) | Err(_)) => {
-                self.lose_backend(around.entry, Closed::Lost);
-            }
+            (Poll::Ready(_), _) => self.lose_backend(around.entry, Closed::Lost),
         }
         true
     }

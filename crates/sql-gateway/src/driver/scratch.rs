@@ -1,6 +1,6 @@
 //! One read buffer per thread: an idle session holds none.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::task::Poll;
 
@@ -10,17 +10,22 @@ use crate::reactor::Socket;
 pub(crate) const SIZE: usize = 64 * 1024;
 
 thread_local! {
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SIZE].into_boxed_slice());
+    /// Taken out while it is in use.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Reads what is there into the thread's buffer and hands it to `take`. Zero bytes mean the end of the stream.
+#[inline]
 pub(crate) fn poll_read<T>(
     socket: &mut Socket,
     take: impl FnOnce(&[u8]) -> T,
 ) -> Poll<io::Result<T>> {
-    BUFFER.with_borrow_mut(|buffer| {
-        socket
-            .poll_read(buffer)
-            .map(|read| read.map(|n| take(&buffer[..n])))
-    })
+    let mut buffer = BUFFER.take();
+    if buffer.is_empty() {
+        buffer = vec![0; SIZE];
+    }
+    let read = socket.poll_read(&mut buffer);
+    let taken = read.map(|read| read.map(|n| take(&buffer[..n])));
+    BUFFER.set(buffer);
+    taken
 }

@@ -43,6 +43,7 @@ impl Link {
     }
 
     /// True when nothing waits to be written or to be looked at.
+    #[inline]
     fn is_calm(&self) -> bool {
         let has_none = self.to_client.is_empty() && self.to_server.is_empty();
         let makes_none = self.session.to_client.is_empty() && self.session.to_server.is_empty();
@@ -55,6 +56,7 @@ impl Link {
     }
 
     /// True when the primary may have said something.
+    #[inline]
     fn has_answer(&self) -> bool {
         let backend = self.backend.as_ref();
         backend.is_some_and(|backend| backend.stream.is_readable())

@@ -11,11 +11,13 @@ thread_local! {
 }
 
 /// The loop wakes.
+#[inline]
 pub(super) fn wake() {
     NOW.set(Instant::now());
 }
 
 /// When the loop last woke.
+#[inline]
 pub(crate) fn now() -> Instant {
     NOW.get()
 }

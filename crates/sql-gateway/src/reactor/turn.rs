@@ -65,8 +65,12 @@ impl Turn {
         let mut events = mio::Events::with_capacity(EVENTS);
         clock::wake();
         loop {
-            self.take_letters();
-            self.take_timers();
+            if self.core.inbox.is_filled() || self.core.everybody.get() {
+                self.take_letters();
+            }
+            if !self.core.timers.borrow().is_empty() {
+                self.take_timers();
+            }
             self.take_spawned();
             if self.core.inbox.has_ended() {
                 return Ok(());
@@ -117,9 +121,6 @@ impl Turn {
     }
 
     fn take_timers(&mut self) {
-        if self.core.timers.borrow().is_empty() {
-            return;
-        }
         let now = Instant::now();
         loop {
             let mut timers = self.core.timers.borrow_mut();

@@ -7,7 +7,7 @@ use wire::flags;
 use wire::packet::{HEADER, packet};
 use wire::reply::{Change, ErrPacket, OkPacket, changes};
 use wire::statement::{Kind as Is, Marks, names_collation};
-use wire::walk::{Kind, Step};
+use wire::walk::{Eof, Kind, Step, Stride};
 
 use super::preparing::swallow;
 use super::side::Side;
@@ -60,16 +60,10 @@ impl Session {
         }
     }
 
+    #[inline]
     fn server_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
-        if let Some(mut walker) = self.swallow.take() {
-            let (used, kind, _) = swallow(&mut walker, input)?;
-            if kind == Some(Kind::Err) {
-                self.state.pins.add(Pins::UNTRACKED);
-            }
-            if !walker.done() {
-                self.swallow = Some(walker);
-            }
-            return Ok(Given { used, pass: 0 });
+        if self.swallow.is_some() {
+            return self.swallow_step(input);
         }
         match self.phase {
             Phase::Preparing => self.preparing_step(input),
@@ -80,12 +74,28 @@ impl Session {
         }
     }
 
+    /// The answer to a statement of the gateway's own.
+    #[cold]
+    fn swallow_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
+        let mut used = 0;
+        if let Some(mut walker) = self.swallow.take() {
+            let kind;
+            (used, kind, _) = swallow(&mut walker, input)?;
+            if kind == Some(Kind::Err) {
+                self.state.pins.add(Pins::UNTRACKED);
+            }
+            if !walker.done() {
+                self.swallow = Some(walker);
+            }
+        }
+        Ok(Given { used, pass: 0 })
+    }
+
     pub(super) fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
         let quiet = self.replay.runs();
-        let over = self.walker.stride(input);
+        let Stride { over, end } = self.walker.stride(input);
         if over > 0 {
-            self.replay.hear(&input[..over]);
-            self.delivered = true;
+            self.stride(&input[..over], end);
             return Ok(Given {
                 used: over,
                 pass: if quiet { 0 } else { over },
@@ -126,6 +136,22 @@ impl Session {
             self.ended();
         }
         Ok(given)
+    }
+
+    /// Packets that go to the client as they are, up to the `end` of the answer if that is there.
+    fn stride(&mut self, bytes: &[u8], end: Option<Eof>) {
+        self.delivered = true;
+        let Some(end) = end else {
+            return self.replay.hear(bytes);
+        };
+        let (rows, eof) = bytes.split_at(bytes.len().saturating_sub(Eof::LENGTH));
+        self.replay.hear(rows);
+        self.replay.hear_packet(Kind::Eof(end.status), eof);
+        self.note_warnings(end.warnings);
+        self.meet_eof(end.status);
+        if self.phase == Phase::Flight {
+            self.ended();
+        }
     }
 
     /// A packet of interest; true when it goes to the client as it is.

@@ -127,7 +127,7 @@ impl Session {
     fn begin_query(&mut self) -> Result<(), Fault> {
         let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
         let text = self.request.payload().get(1..).unwrap_or_default();
-        self.statement = self.scan(text, backslash);
+        self.statement = self.look(text, backslash);
         self.scanned_with = self.names_version;
         if !self.request.is_kept() {
             self.statement.marks.add(wire::statement::Marks::CUT);

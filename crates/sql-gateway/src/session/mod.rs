@@ -1,6 +1,6 @@
 //! One client's life between login and farewell, without IO: fed with bytes of both sides, it says what goes where.
 //!
-//! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them ·
+//! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them, `known.rs` what it was the last time ·
 //! `launch.rs` a command goes to the server · `answer.rs` bytes of the server · `loss.rs` what a broken connection means ·
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
@@ -11,6 +11,7 @@ mod answer;
 mod elsewhere;
 mod farewell;
 mod intake;
+mod known;
 mod launch;
 mod loss;
 mod parameter_types;

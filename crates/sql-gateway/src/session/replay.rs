@@ -61,6 +61,7 @@ impl Session {
         }
     }
 
+    #[inline]
     pub(super) fn forget_transaction(&mut self) {
         if self.replay.is_blank() {
             return;
@@ -70,6 +71,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn note_write(&mut self) {
         match self.statement.kind {
             _ if self.statement.is_plain_read() => {}

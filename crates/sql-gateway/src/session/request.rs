@@ -94,7 +94,14 @@ impl Request {
     }
 
     /// Takes bytes until the command can begin; says how many, and whether it can.
+    #[inline]
     pub(super) fn collect(&mut self, input: &[u8]) -> Result<(usize, bool), Fault> {
+        if self.bytes.is_empty()
+            && let Some(packet) = whole(input)
+        {
+            self.bytes.extend_from_slice(packet);
+            return Ok((packet.len(), true));
+        }
         let mut used = 0;
         if self.bytes.len() < HEADER {
             used = input.len().min(HEADER - self.bytes.len());
@@ -171,4 +178,15 @@ impl Request {
         }
         (at, None)
     }
+}
+
+/// The packet at the beginning of `input`, when it is a whole command that can be kept.
+#[inline]
+fn whole(input: &[u8]) -> Option<&[u8]> {
+    let header = Header::read(input)?;
+    let is_usual = header.sequence == 0 && (1..=KEEP).contains(&header.length);
+    if !is_usual {
+        return None;
+    }
+    input.get(..HEADER + header.length)
 }

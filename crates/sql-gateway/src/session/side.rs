@@ -10,7 +10,7 @@ use wire::flags;
 use wire::statement::{Kind, Marks, Reason, Statement, Verdict, scan, scan_with};
 
 use super::state::Pins;
-use super::{Phase, Session, Transaction};
+use super::{Phase, Session, Transaction, known};
 
 /// One of a session's two connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +125,13 @@ impl Session {
     /// Which state of that it has.
     pub(crate) fn names_version(&self) -> u64 {
         self.names_version
+    }
+
+    /// The same as [`Self::scan`], for texts that may have come before.
+    pub(super) fn look(&self, text: &[u8], backslash: bool) -> Statement {
+        let names = self.names.as_ref();
+        let names = names.map(|names| (names, names.of_database(&self.state.database)));
+        known::look(text, backslash, names)
     }
 
     /// Looks at a text with what is known of names.

@@ -51,6 +51,7 @@ impl Signer {
     }
 
     /// The same, for one that was scanned.
+    #[inline]
     pub(crate) fn sign_statement(&mut self, statement: Statement, text: &[u8]) -> Option<Vec<u8>> {
         let several = Marks(Marks::MULTI.0 | Marks::CUT.0);
         let signed = statement.kind == Kind::Change && !statement.marks.has(several);

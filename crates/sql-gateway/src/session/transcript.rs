@@ -156,6 +156,7 @@ impl Replay {
     }
 
     /// Bytes of the answer that are passed on as they are.
+    #[inline]
     pub(crate) fn hear(&mut self, bytes: &[u8]) {
         if self.listens {
             self.sum.add(bytes);
@@ -163,6 +164,7 @@ impl Replay {
     }
 
     /// A packet of interest of the answer.
+    #[inline]
     pub(crate) fn hear_packet(&mut self, kind: Kind, bytes: &[u8]) {
         if !self.listens {
             return;

@@ -48,7 +48,7 @@ impl Tally {
     pub(crate) fn answered(&self, account: u16, toll: &Toll, time: Duration) {
         let cells = self.cells(account);
         for (side, route) in cells.routes.iter().enumerate() {
-            if toll.answered[side] > 0 {
+            if toll.answered[side] | toll.failed[side] > 0 {
                 route.answered.add(u64::from(toll.answered[side]));
                 route.failed.add(u64::from(toll.failed[side]));
             }

@@ -16,6 +16,9 @@ impl Scanner<'_> {
         let token = &self.text[start..end];
         if token.iter().all(u8::is_ascii_digit) && self.before != Before::Dot {
             self.before = Before::Other;
+            if end == self.text.len() {
+                self.tail = start;
+            }
             if self.text.get(end) == Some(&b'.') {
                 self.at += 1;
                 self.fraction();

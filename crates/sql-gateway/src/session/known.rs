@@ -1,0 +1,217 @@
+//! Statements that this thread has looked at lately, so that what clients send again and again is looked at once: texts that
+//! are the same up to a number at their end. What a text is depends on nothing but the text, how backslashes are read, and
+//! what names mean.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use wire::catalog::{Catalog, Names};
+use wire::statement::{Statement, scan_to_tail};
+
+/// Places for statements, a power of two.
+const PLACES: usize = 128;
+/// Longer texts are not kept: they are seldom the same.
+const LONGEST: usize = 512;
+
+thread_local! {
+    static KNOWN: [RefCell<Known>; 2] = const { [const { RefCell::new(Known::NOTHING) }; 2] };
+}
+
+/// What a text is. `names`: what they mean, and those of the session's default database.
+pub(super) fn look(
+    text: &[u8],
+    backslash: bool,
+    names: Option<(&Arc<Catalog>, Names<'_>)>,
+) -> Statement {
+    let cut = without_number(text);
+    if cut > LONGEST {
+        return scan_to_tail(text, backslash, names.map(|(_, names)| names)).0;
+    }
+    // Why two: sessions that know what names mean, and such that do not, live side by side.
+    KNOWN.with(|known| {
+        let mut known = known[usize::from(names.is_some())].borrow_mut();
+        known.look(text, cut, backslash, names)
+    })
+}
+
+/// Where a plain number at the end may begin; else where the text ends.
+fn without_number(text: &[u8]) -> usize {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let cut = text.len() - digits.count();
+    match text[..cut].last() {
+        Some(b' ' | b'=' | b'<' | b'>' | b',' | b'(') => cut,
+        _ => text.len(),
+    }
+}
+
+struct Known {
+    /// What names mean, for all places. Why kept: another catalog could come to lie where a dropped one lay.
+    names: Option<Arc<Catalog>>,
+    places: Vec<Place>,
+}
+
+#[derive(Clone, Default)]
+struct Place {
+    /// The hash of the text that was looked at last. Why: what comes once is not worth keeping.
+    seen: u64,
+    backslash: bool,
+    /// A number follows.
+    has_number: bool,
+    database: u64,
+    text: Vec<u8>,
+    statement: Option<Statement>,
+}
+
+impl Known {
+    const NOTHING: Self = Self {
+        names: None,
+        places: Vec::new(),
+    };
+
+    fn look(
+        &mut self,
+        text: &[u8],
+        cut: usize,
+        backslash: bool,
+        names: Option<(&Arc<Catalog>, Names<'_>)>,
+    ) -> Statement {
+        let is_same = match (&self.names, names) {
+            (None, None) => true,
+            (Some(known), Some((names, _))) => Arc::ptr_eq(known, names),
+            _ => false,
+        };
+        if !is_same || self.places.is_empty() {
+            self.begin(names.map(|(names, _)| names));
+        }
+        let hash = hash(&text[..cut]);
+        let has_number = cut < text.len();
+        let database = names.map_or(0, |(_, names)| names.database());
+        let place = &mut self.places[(hash >> 32) as usize % PLACES];
+        if let Some(statement) = place.statement
+            && place.text == text[..cut]
+            && place.has_number == has_number
+            && place.backslash == backslash
+            && place.database == database
+        {
+            return statement;
+        }
+        let (statement, tail) = scan_to_tail(text, backslash, names.map(|(_, names)| names));
+        if place.seen == hash && tail == cut {
+            place.text.clear();
+            place.text.extend_from_slice(&text[..cut]);
+            place.statement = Some(statement);
+            (place.backslash, place.database) = (backslash, database);
+            place.has_number = has_number;
+        }
+        place.seen = hash;
+        statement
+    }
+
+    /// Nothing is known yet of statements with these names.
+    #[cold]
+    fn begin(&mut self, names: Option<&Arc<Catalog>>) {
+        self.names = names.cloned();
+        self.places.clear();
+        self.places.resize(PLACES, Place::default());
+    }
+}
+
+/// Eight bytes at a time. Finds a place; what lies there is compared.
+fn hash(text: &[u8]) -> u64 {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (chunks, rest) = text.as_chunks::<8>();
+    let mut hash = text.len() as u64;
+    for chunk in chunks {
+        hash = (hash.rotate_left(5) ^ u64::from_le_bytes(*chunk)).wrapping_mul(MIX);
+    }
+    for byte in rest {
+        hash = (hash.rotate_left(5) ^ u64::from(*byte)).wrapping_mul(MIX);
+    }
+    hash ^ (hash >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::catalog::Object;
+    use wire::statement::{Verdict, scan, scan_with};
+
+    use super::*;
+
+    const TEXTS: &[&str] = &[
+        "SELECT c FROM sbtest1 WHERE id=5033",
+        "SELECT c FROM sbtest1 WHERE id=7",
+        "SELECT c FROM sbtest1 WHERE id=7 ",
+        "SELECT c FROM sbtest2 WHERE id=7",
+        "SELECT c FROM s WHERE id=7",
+        "SELECT a FROM t1",
+        "SELECT a FROM t2",
+        "SELECT a FROM t.1",
+        "SELECT a FROM t. 1",
+        "SELECT a FROM t. 23",
+        "SELECT a FROM t LIMIT 5,10",
+        "SELECT a FROM t LIMIT 5,1000",
+        "SELECT 'it\\' , 5",
+        "SELECT 'it\\' , 6",
+        "SELECT 'it 5",
+        "SELECT 1 /* 5",
+        "SELECT 1 /*!50000",
+        "SELECT 1 -- 5",
+        "SELECT 1e5",
+        "SELECT 0x15",
+        "SELECT @a1",
+        "SELECT @ 1",
+        "UPDATE t SET a=1",
+        "UPDATE t SET a=22",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; 5",
+        "SELECT 1; ",
+        "KILL 5",
+        "5",
+        "",
+    ];
+
+    #[test]
+    fn statement_when_it_is_looked_at_again_is_what_it_is() {
+        for backslash in [true, false, true, false] {
+            for _ in 0..3 {
+                for text in TEXTS {
+                    let text = text.as_bytes();
+                    assert_eq!(
+                        look(text, backslash, None),
+                        scan(text, backslash),
+                        "{text:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn statement_when_names_mean_something_else_is_looked_at_anew() {
+        let object = |name: &str| ("shop".to_owned(), name.to_owned(), Object::Sequence);
+        for name in ["s", "t1", "t2", "sbtest1", "s"] {
+            let catalog = Arc::new(Catalog::new(&[object(name)], &[]));
+            for _ in 0..3 {
+                for (text, database) in TEXTS.iter().flat_map(|text| [(text, "shop"), (text, "x")])
+                {
+                    let names = catalog.of_database(database.as_bytes());
+                    let wanted = scan_with(text.as_bytes(), true, names);
+                    let found = look(text.as_bytes(), true, Some((&catalog, names)));
+                    assert_eq!(found, wanted, "{text} in {database} with {name}");
+                }
+            }
+        }
+        let text = b"SELECT c FROM s WHERE id=7";
+        assert_eq!(look(text, true, None).verdict(), Verdict::Anywhere);
+    }
+
+    #[test]
+    fn texts_when_they_are_many_take_no_more_places() {
+        for number in 0..10_000 {
+            for _ in 0..2 {
+                look(format!("SELECT a{number} FROM t").as_bytes(), true, None);
+            }
+        }
+        KNOWN.with(|known| assert_eq!(known[0].borrow().places.len(), PLACES));
+    }
+}
