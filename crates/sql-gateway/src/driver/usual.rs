@@ -4,6 +4,7 @@
 use std::task::{Context, Poll};
 
 use super::link::{Around, Event, Launched, Link};
+use super::scratch;
 use crate::session::Phase;
 
 impl Link {
@@ -19,7 +20,7 @@ impl Link {
         match self.session.phase() {
             // Why not when the server has spoken: its farewell comes before the next statement.
             Phase::Idle if self.client.is_readable() && !self.has_answer() => {
-                if let Poll::Ready(Err(_)) = self.read_client(true) {
+                if !self.read_command() {
                     return Some(Poll::Ready(Event::Gone));
                 }
                 if !self.session.may_launch() {
@@ -40,6 +41,19 @@ impl Link {
         let is_usual = matches!(self.session.phase(), Phase::Idle | Phase::Flight);
         let is_over = is_usual && self.is_calm() && !self.client.is_readable();
         (is_over && !self.has_answer()).then_some(Poll::Pending)
+    }
+
+    /// Reads an idle client; what is more than a command waits. False: the client is gone.
+    fn read_command(&mut self) -> bool {
+        let (session, ahead) = (&mut self.session, &mut self.ahead);
+        let read = scratch::poll_read(&mut self.client, |chunk| {
+            let used = session.client_bytes(chunk).used;
+            if used < chunk.len() {
+                ahead.extend_from_slice(&chunk[used..]);
+            }
+            !chunk.is_empty()
+        });
+        matches!(read, Poll::Pending | Poll::Ready(Ok(true)))
     }
 
     /// True when nothing waits to be written or to be looked at.

@@ -155,6 +155,7 @@ impl Socket {
     }
 
     /// False when there is certainly nothing to read.
+    #[inline]
     pub(crate) fn is_readable(&self) -> bool {
         let is_readable = |zipped: &Zipped| zipped.is_readable();
         self.source.is_readable() || self.zipped.as_deref().is_some_and(is_readable)

@@ -98,6 +98,9 @@ impl Turn {
             return Some(Duration::ZERO);
         }
         let timers = self.core.timers.borrow();
+        if timers.is_empty() {
+            return None;
+        }
         let ((at, _), _) = timers.first_key_value()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
@@ -149,6 +152,7 @@ impl Turn {
         }
     }
 
+    #[inline]
     fn poll_task(&mut self, number: usize) {
         let Some(task) = self.tasks.get_mut(number) else {
             return;

@@ -44,6 +44,7 @@ impl From<Malformed> for Refusal {
 
 impl Session {
     /// Takes bytes of the server. `killed`: a KILL was under way while the statement ran.
+    #[inline]
     pub(crate) fn server_bytes(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
         let mut at = 0;
         loop {

@@ -3,6 +3,7 @@
 //! what names mean.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use wire::catalog::{Catalog, Names};
@@ -14,36 +15,50 @@ const PLACES: usize = 128;
 const LONGEST: usize = 512;
 
 thread_local! {
-    static KNOWN: [RefCell<Known>; 2] = const { [const { RefCell::new(Known::NOTHING) }; 2] };
+    static HERE: Lately = Lately::default();
 }
 
-/// What a text is. `names`: what they mean, and those of the session's default database.
-pub(super) fn look(
-    text: &[u8],
-    backslash: bool,
-    names: Option<(&Arc<Catalog>, Names<'_>)>,
-) -> Statement {
-    let cut = without_number(text);
-    if cut > LONGEST {
-        return scan_to_tail(text, backslash, names.map(|(_, names)| names)).0;
+/// What this thread knows. Cheap to share.
+#[derive(Clone, Default)]
+pub(super) struct Lately(Rc<RefCell<[Known; 2]>>);
+
+impl Lately {
+    /// Of this thread.
+    pub(super) fn here() -> Self {
+        HERE.with(Self::clone)
     }
-    // Why two: sessions that know what names mean, and such that do not, live side by side.
-    KNOWN.with(|known| {
-        let mut known = known[usize::from(names.is_some())].borrow_mut();
+
+    /// What a text is. `names`: what they mean, and those of the session's default database.
+    pub(super) fn look(
+        &self,
+        text: &[u8],
+        backslash: bool,
+        names: Option<(&Arc<Catalog>, Names<'_>)>,
+    ) -> Statement {
+        let cut = without_number(text);
+        if cut > LONGEST {
+            return scan_to_tail(text, backslash, names.map(|(_, names)| names)).0;
+        }
+        // Why two: sessions that know what names mean, and such that do not, live side by side.
+        let known = &mut self.0.borrow_mut()[usize::from(names.is_some())];
         known.look(text, cut, backslash, names)
-    })
+    }
 }
 
 /// Where a plain number at the end may begin; else where the text ends.
 fn without_number(text: &[u8]) -> usize {
-    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit());
-    let cut = text.len() - digits.count();
-    match text[..cut].last() {
-        Some(b' ' | b'=' | b'<' | b'>' | b',' | b'(') => cut,
-        _ => text.len(),
+    let mut cut = text.len();
+    while let Some((last, before)) = text[..cut].split_last() {
+        match last {
+            b'0'..=b'9' => cut = before.len(),
+            b' ' | b'=' | b'<' | b'>' | b',' | b'(' => return cut,
+            _ => break,
+        }
     }
+    text.len()
 }
 
+#[derive(Default)]
 struct Known {
     /// What names mean, for all places. Why kept: another catalog could come to lie where a dropped one lay.
     names: Option<Arc<Catalog>>,
@@ -63,11 +78,7 @@ struct Place {
 }
 
 impl Known {
-    const NOTHING: Self = Self {
-        names: None,
-        places: Vec::new(),
-    };
-
+    #[inline]
     fn look(
         &mut self,
         text: &[u8],
@@ -116,16 +127,16 @@ impl Known {
     }
 }
 
-/// Eight bytes at a time. Finds a place; what lies there is compared.
+/// Eight bytes at a time, the last ones perhaps twice. Finds a place; what lies there is compared.
 fn hash(text: &[u8]) -> u64 {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (chunks, rest) = text.as_chunks::<8>();
     let mut hash = text.len() as u64;
-    for chunk in chunks {
+    let mut mix = |chunk: &[u8; 8]| {
         hash = (hash.rotate_left(5) ^ u64::from_le_bytes(*chunk)).wrapping_mul(MIX);
-    }
-    for byte in rest {
-        hash = (hash.rotate_left(5) ^ u64::from(*byte)).wrapping_mul(MIX);
+    };
+    text.as_chunks().0.iter().for_each(&mut mix);
+    if let Some(last) = text.last_chunk() {
+        mix(last);
     }
     hash ^ (hash >> 29)
 }
@@ -172,15 +183,13 @@ mod tests {
 
     #[test]
     fn statement_when_it_is_looked_at_again_is_what_it_is() {
+        let lately = Lately::default();
         for backslash in [true, false, true, false] {
             for _ in 0..3 {
                 for text in TEXTS {
                     let text = text.as_bytes();
-                    assert_eq!(
-                        look(text, backslash, None),
-                        scan(text, backslash),
-                        "{text:?}"
-                    );
+                    let found = lately.look(text, backslash, None);
+                    assert_eq!(found, scan(text, backslash), "{text:?}");
                 }
             }
         }
@@ -188,6 +197,7 @@ mod tests {
 
     #[test]
     fn statement_when_names_mean_something_else_is_looked_at_anew() {
+        let lately = Lately::default();
         let object = |name: &str| ("shop".to_owned(), name.to_owned(), Object::Sequence);
         for name in ["s", "t1", "t2", "sbtest1", "s"] {
             let catalog = Arc::new(Catalog::new(&[object(name)], &[]));
@@ -196,22 +206,23 @@ mod tests {
                 {
                     let names = catalog.of_database(database.as_bytes());
                     let wanted = scan_with(text.as_bytes(), true, names);
-                    let found = look(text.as_bytes(), true, Some((&catalog, names)));
+                    let found = lately.look(text.as_bytes(), true, Some((&catalog, names)));
                     assert_eq!(found, wanted, "{text} in {database} with {name}");
                 }
             }
         }
         let text = b"SELECT c FROM s WHERE id=7";
-        assert_eq!(look(text, true, None).verdict(), Verdict::Anywhere);
+        assert_eq!(lately.look(text, true, None).verdict(), Verdict::Anywhere);
     }
 
     #[test]
     fn texts_when_they_are_many_take_no_more_places() {
+        let lately = Lately::default();
         for number in 0..10_000 {
             for _ in 0..2 {
-                look(format!("SELECT a{number} FROM t").as_bytes(), true, None);
+                lately.look(format!("SELECT a{number} FROM t").as_bytes(), true, None);
             }
         }
-        KNOWN.with(|known| assert_eq!(known[0].borrow().places.len(), PLACES));
+        assert_eq!(lately.0.borrow()[0].places.len(), PLACES);
     }
 }

@@ -43,6 +43,7 @@ use wire::walk::Walker;
 
 use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
+use known::Lately;
 use parting::Parting;
 use prepared::Statements;
 use reading::Reader;
@@ -142,6 +143,8 @@ pub(crate) struct Session {
     names: Option<Arc<Catalog>>,
     names_version: u64,
     scanned_with: u64,
+    /// What its thread has looked at lately.
+    lately: Lately,
     replica: Option<Box<Replica>>,
     /// Which side runs the current statement.
     side: Side,
@@ -206,6 +209,7 @@ impl Session {
             names: None,
             names_version: 0,
             scanned_with: 0,
+            lately: Lately::here(),
             replica: None,
             side: Side::Primary,
             tied: false,

@@ -10,7 +10,7 @@ use wire::flags;
 use wire::statement::{Kind, Marks, Reason, Statement, Verdict, scan, scan_with};
 
 use super::state::Pins;
-use super::{Phase, Session, Transaction, known};
+use super::{Phase, Session, Transaction};
 
 /// One of a session's two connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Session {
     pub(super) fn look(&self, text: &[u8], backslash: bool) -> Statement {
         let names = self.names.as_ref();
         let names = names.map(|names| (names, names.of_database(&self.state.database)));
-        known::look(text, backslash, names)
+        self.lately.look(text, backslash, names)
     }
 
     /// Looks at a text with what is known of names.

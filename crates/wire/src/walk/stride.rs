@@ -59,7 +59,7 @@ impl Whole {
         let &[a, b, c, sequence, first] = input.get(at..)?.first_chunk()?;
         let length = u32::from_le_bytes([a, b, c, 0]) as usize;
         let end = at + HEADER + length;
-        if length == 0 || length == MAX_PAYLOAD || end > input.len() {
+        if !(1..MAX_PAYLOAD).contains(&length) || end > input.len() {
             return None;
         }
         Some(Self {
