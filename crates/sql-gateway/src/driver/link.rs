@@ -418,17 +418,26 @@ impl Link {
             if session.reads_afresh() && route.lease.is_over() {
                 return Err(Refusal::Broken);
             }
+            let mut over = session.usual_bytes(chunk);
             let mut rest = chunk;
-            while !rest.is_empty() {
-                let Given { used, pass } = session.server_bytes(rest, killed)?;
-                if pass > 0 {
-                    to_client.send(client, &rest[..pass]);
+            while over < rest.len() {
+                if over > 0 && !session.awaits_server() {
+                    // Why before all of it is looked at: the answer is whole, whatever comes behind it.
+                    to_client.send(client, &rest[..over]);
+                    (rest, over) = (&rest[over..], 0);
+                }
+                let Given { used, pass } = session.server_bytes(&rest[over..], killed)?;
+                if over + pass > 0 {
+                    to_client.send(client, &rest[..over + pass]);
                 }
                 if !session.to_client.is_empty() {
                     let bytes = std::mem::take(&mut session.to_client);
                     to_client.send(client, &bytes);
                 }
-                rest = &rest[used..];
+                (rest, over) = (&rest[over + used..], 0);
+            }
+            if over > 0 {
+                to_client.send(client, rest);
             }
             Ok(())
         };

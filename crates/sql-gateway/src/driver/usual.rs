@@ -39,7 +39,7 @@ impl Link {
             _ => return None,
         }
         let is_usual = matches!(self.session.phase(), Phase::Idle | Phase::Flight);
-        let is_over = is_usual && self.is_calm() && !self.client.is_readable();
+        let is_over = is_usual && self.is_dry() && !self.client.is_readable();
         (is_over && !self.has_answer()).then_some(Poll::Pending)
     }
 
@@ -56,23 +56,25 @@ impl Link {
         matches!(read, Poll::Pending | Poll::Ready(Ok(true)))
     }
 
-    /// True when nothing waits to be written or to be looked at.
-    #[inline]
+    /// True when nothing but bytes happens here, and none wait to be written or to be looked at.
     fn is_calm(&self) -> bool {
-        let has_none = self.to_client.is_empty() && self.to_server.is_empty();
-        let makes_none = self.session.to_client.is_empty() && self.session.to_server.is_empty();
-        has_none
-            && makes_none
-            && self.ahead.is_empty()
-            && self.elsewhere.is_none()
-            && !self.killing
-            && !self.to_client.is_broken()
+        !self.killing && self.elsewhere.is_none() && self.is_dry()
+    }
+
+    /// True when no bytes wait to be written or to be looked at, and the client takes what it is sent.
+    fn is_dry(&self) -> bool {
+        let session = &self.session;
+        let made = session.to_client.len() | session.to_server.len() | self.ahead.len();
+        let kept = self.to_client.is_empty() && self.to_server.is_empty();
+        made == 0 && kept && !self.to_client.is_broken()
     }
 
     /// True when the primary may have said something.
     #[inline]
     fn has_answer(&self) -> bool {
-        let backend = self.backend.as_ref();
-        backend.is_some_and(|backend| backend.stream.is_readable())
+        match &self.backend {
+            Some(backend) => backend.stream.is_readable(),
+            None => false,
+        }
     }
 }

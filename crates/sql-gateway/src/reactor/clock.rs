@@ -7,17 +7,17 @@ use std::cell::Cell;
 use std::time::Instant;
 
 thread_local! {
-    static NOW: Cell<Instant> = Cell::new(Instant::now());
+    static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// The loop wakes.
 #[inline]
 pub(super) fn wake() {
-    NOW.set(Instant::now());
+    NOW.set(Some(Instant::now()));
 }
 
 /// When the loop last woke.
 #[inline]
 pub(crate) fn now() -> Instant {
-    NOW.get()
+    NOW.get().unwrap_or_else(Instant::now)
 }

@@ -7,9 +7,8 @@ use wire::flags;
 use wire::packet::{HEADER, packet};
 use wire::reply::{Change, ErrPacket, OkPacket, changes};
 use wire::statement::{Kind as Is, Marks, names_collation};
-use wire::walk::{Eof, Kind, Step, Stride};
+use wire::walk::{Kind, Step, Stride};
 
-use super::preparing::swallow;
 use super::side::Side;
 use super::state::Pins;
 use super::{Phase, Session, Transaction};
@@ -75,23 +74,6 @@ impl Session {
         }
     }
 
-    /// The answer to a statement of the gateway's own.
-    #[cold]
-    fn swallow_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
-        let mut used = 0;
-        if let Some(mut walker) = self.swallow.take() {
-            let kind;
-            (used, kind, _) = swallow(&mut walker, input)?;
-            if kind == Some(Kind::Err) {
-                self.state.pins.add(Pins::UNTRACKED);
-            }
-            if !walker.done() {
-                self.swallow = Some(walker);
-            }
-        }
-        Ok(Given { used, pass: 0 })
-    }
-
     pub(super) fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
         let quiet = self.replay.runs();
         let Stride { over, end } = self.walker.stride(input);
@@ -137,22 +119,6 @@ impl Session {
             self.ended();
         }
         Ok(given)
-    }
-
-    /// Packets that go to the client as they are, up to the `end` of the answer if that is there.
-    fn stride(&mut self, bytes: &[u8], end: Option<Eof>) {
-        self.delivered = true;
-        let Some(end) = end else {
-            return self.replay.hear(bytes);
-        };
-        let (rows, eof) = bytes.split_at(bytes.len().saturating_sub(Eof::LENGTH));
-        self.replay.hear(rows);
-        self.replay.hear_packet(Kind::Eof(end.status), eof);
-        self.note_warnings(end.warnings);
-        self.meet_eof(end.status);
-        if self.phase == Phase::Flight {
-            self.ended();
-        }
     }
 
     /// A packet of interest; true when it goes to the client as it is.
@@ -203,7 +169,7 @@ impl Session {
         Ok(false)
     }
 
-    fn meet_eof(&mut self, status: u16) {
+    pub(super) fn meet_eof(&mut self, status: u16) {
         if self.side == Side::Replica {
             return;
         }
@@ -343,7 +309,7 @@ impl Session {
     }
 
     /// The answer has ended: what does the statement leave behind?
-    fn ended(&mut self) {
+    pub(super) fn ended(&mut self) {
         self.moved_since_answer = false;
         self.replica_answered();
         self.remember_side();

@@ -6,9 +6,27 @@ use wire::packet::HEADER;
 use wire::walk::{Kind, Step};
 
 use super::answer::{Given, Refusal};
+use super::state::Pins;
 use super::{Phase, Session};
 
 impl Session {
+    /// The answer to a statement of the gateway's own.
+    #[cold]
+    pub(super) fn swallow_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
+        let mut used = 0;
+        if let Some(mut walker) = self.swallow.take() {
+            let kind;
+            (used, kind, _) = swallow(&mut walker, input)?;
+            if kind == Some(Kind::Err) {
+                self.state.pins.add(Pins::UNTRACKED);
+            }
+            if !walker.done() {
+                self.swallow = Some(walker);
+            }
+        }
+        Ok(Given { used, pass: 0 })
+    }
+
     /// The answer to a PREPARE of our own.
     pub(super) fn preparing_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
         let (used, kind, bytes) = swallow(&mut self.walker, input)?;
