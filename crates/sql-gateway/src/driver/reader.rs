@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::gate::GateState;
 use crate::manner::{OnPrimary, ReadOnly};
 use crate::metrics::Held;
-use crate::reactor::{micros, sleep, timeout};
+use crate::reactor::{now, sleep, timeout};
 use crate::registry::Entry;
 use crate::route::Route;
 use crate::service::Shared;
@@ -234,7 +234,7 @@ impl Link {
         around.entry.set_waker(waker);
         self.session.counts_as(backend.side());
         self.spread.begins(self.runs);
-        self.started = micros();
+        self.started = now();
         let lane = &self.shared.lanes[self.lane];
         match backend.side() {
             Side::Replica => lane.count_read(),
