@@ -364,6 +364,7 @@ impl Link {
     }
 
     /// The same for a client that only reads. Nobody waits for it: neither a hold nor a definition.
+    #[cold]
     fn launch_read(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Launched {
         if around.gate.has_changed().unwrap_or(false) {
             return Launched::Event(Event::Gate);

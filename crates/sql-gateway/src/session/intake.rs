@@ -74,7 +74,9 @@ impl Session {
         if command::shape(command).is_none() {
             return self.fail(&Fault::RefusedCommand(command));
         }
-        if let Some(fault) = self.refuses() {
+        if self.reader.is_some()
+            && let Some(fault) = self.refuses()
+        {
             return self.fail(&fault);
         }
         let outcome = match command {
@@ -140,7 +142,7 @@ impl Session {
             self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?);
         } else if let Some(signed) = self.signer.sign_statement(self.statement, text) {
             self.request.replace_text(&signed);
-        } else {
+        } else if self.reader.is_some() {
             self.lets_temporary_pass();
         }
         Ok(())

@@ -66,9 +66,9 @@ impl Session {
         }
     }
 
-    /// The command that begins, when a session that only reads refuses it.
+    /// The command that begins, when this session, which only reads, refuses it.
+    #[cold]
     pub(super) fn refuses(&mut self) -> Option<Fault> {
-        self.reader.as_ref()?;
         let refuse = |why: NotARead| Some(Fault::NotARead(why.words()));
         match self.command {
             code::CREATE_DB | code::DROP_DB => return refuse(NotARead::Writes),
@@ -86,16 +86,15 @@ impl Session {
         refuse(why)
     }
 
-    /// CREATE and DROP of temporary tables change nothing that stays.
+    /// CREATE and DROP of temporary tables change nothing that stays: this session, which only reads, may.
+    #[cold]
     pub(super) fn lets_temporary_pass(&mut self) {
         let several = Marks(Marks::MULTI.0 | Marks::CUT.0);
         let text = self.request.payload().get(1..).unwrap_or_default();
         // Why: `x (` looks like a call, but only a SELECT calls.
         let calls = self.statement.marks.has(Marks::UNKNOWN_FUNCTION) && selects(text);
-        let passes = self.reader.is_some()
-            && self.statement.kind == Kind::Definition
-            && !self.statement.marks.has(several)
-            && !calls;
+        let passes =
+            self.statement.kind == Kind::Definition && !self.statement.marks.has(several) && !calls;
         if passes {
             let text = [TEMPORARILY, text].concat();
             self.request.replace_text(&text);
