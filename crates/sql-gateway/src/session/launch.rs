@@ -98,6 +98,11 @@ impl Session {
             .text
             .as_deref()
             .ok_or(Fault::StatementLost("the text"))?;
+        // Why: its names would mean other tables. Without a default database they meant none.
+        let is_elsewhere = prepared.database != self.state.database;
+        if is_elsewhere && !prepared.database.is_empty() {
+            return Err(Fault::StatementLost("the default database"));
+        }
         let mut payload = Vec::with_capacity(1 + text.len());
         payload.push(code::STMT_PREPARE);
         payload.extend_from_slice(text);

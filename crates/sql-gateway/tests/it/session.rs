@@ -146,6 +146,23 @@ async fn prepared_statements_when_the_primary_changes_are_prepared_again_when_us
     assert_eq!(text.as_deref(), Some("a"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_statement_when_another_database_is_the_default_since_is_not_prepared_there() {
+    let world = World::before_pair();
+    let mut conn = world.connect().await;
+    let statement = conn.prep("SELECT CONCAT(name, ?) FROM who").await.unwrap();
+    conn.query_drop("USE mysql").await.unwrap();
+    let text: Option<String> = conn.exec_first(&statement, ("x",)).await.unwrap();
+    assert_eq!(text.as_deref(), Some("ax"));
+    world.switch(Some("b")).await;
+    let (code, text) = error_of(conn.exec_drop(&statement, ("y",)).await);
+    assert_eq!(code, 1615, "{text}");
+    assert!(text.contains("default database"), "{text}");
+    conn.query_drop("USE shop").await.unwrap();
+    let text: Option<String> = conn.exec_first(&statement, ("y",)).await.unwrap();
+    assert_eq!(text.as_deref(), Some("by"));
+}
+
 /// COM_STMT_PREPARE by hand; returns the id.
 fn prepare(raw: &mut Raw, text: &str, packets: usize) -> u32 {
     let answer = raw.command(&[b"\x16", text.as_bytes()].concat());
