@@ -22,7 +22,11 @@ pub(super) fn of(package: &str, dir: &Path) -> Result<PathBuf> {
     apt(&fetch, &["update"])?;
     let fetched = apt(&fetch, &["source", "--download-only", package]);
     let files = fs::read_dir(&fetch)?.flatten().map(|entry| entry.path());
-    let is_it = |path: &PathBuf| path.to_string_lossy().contains(".orig.tar.");
+    // Beside it lies its signature, `.orig.tar.xz.asc`.
+    let is_it = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        name.contains(".orig.tar.") && !name.ends_with(".asc")
+    };
     // Why not the failure itself: a source has several archives, and only the first is needed.
     let Some(archive) = files.into_iter().find(is_it) else {
         fetched?;
