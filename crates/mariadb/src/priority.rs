@@ -2,7 +2,7 @@
 //! nodes, and a server that does, ill to its agent; a copy of the data has time.
 //!
 //! On Linux the value belongs to a thread, and what it starts begins with the same: so it is set before there are
-//! others, and for a program in the moment in which it was started. Measured with two cores, sixteen threads of others and
+//! others, and for a program in the moment in which it was started. Seen with two cores, eight threads of others, builds and
 //! two clusters on one machine: without it agents were silent for as long as 4.1 s and two healthy primaries were replaced.
 
 use rustix::process::{Pid, getpriority_process, setpriority_process};
