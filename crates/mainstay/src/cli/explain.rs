@@ -11,7 +11,7 @@ use crate::output::{Exit, Failure, Result};
 
 /// Tell where a statement may run, on the primary only or on a replica too, and why
 ///
-/// Reads are spread where `gateway.split` is set. An address for reads only sends all that it takes to one replica.
+/// Reads are spread unless `gateway.split` is switched off. An address for reads only sends all that it takes to one replica.
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// The statement

@@ -98,7 +98,7 @@ section! {
         /// How long a client waits when its account has no connection left, before it gets error 1203.
         pool_queue_max: Span = Span::from_secs(5), Span;
         /// Whether reads outside transactions go to replicas, too.
-        split: bool = false, Switch;
+        split: bool = true, Switch;
         /// Reads go to replicas whenever they may. Otherwise they go to the least busy server, and of equals to the primary.
         prefer_replicas: bool = false, Switch;
         /// What a read on a replica sees: `site` all that was acknowledged to anybody before it came, through any
