@@ -234,6 +234,13 @@ impl Actor {
         };
         let addr = address_of(view, &source.node)?;
         let epoch = source.epoch;
+        let number = server.settings().server_id;
+        // Why here again: under the next id nobody would find it.
+        let status = server.status(STATEMENT_LIMIT).await?;
+        if let Some(own) = own_writes::since_following(&status, number, view.followed) {
+            let why = format!("somebody has written on this replica, up to {own}");
+            return Err(Error::Refused(why));
+        }
         self.store
             .update(move |state| Ok(state.following(epoch)))
             .await?;
@@ -250,7 +257,7 @@ impl Actor {
             addr,
             hello,
         };
-        let id = own_writes::server_id(server.settings().server_id, epoch);
+        let id = own_writes::server_id(number, epoch);
         server.take_server_id(id, STATEMENT_LIMIT).await?;
         let set = upstream.set(Some(target)).await;
         set.map_err(|error| Error::Refused(error.to_string()))?;

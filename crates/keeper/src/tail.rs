@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use cluster::{Position, View};
 use mariadb::{Server, TailSummary};
+use wire::gtid::Gtid;
+
+use crate::own_writes;
 
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
@@ -21,20 +24,40 @@ pub(crate) async fn save_before_recovery(view: &View, server: &Server) {
     save(view, server, &cut.position).await;
 }
 
-/// Before a clone: what somebody wrote on this node while it was a replica. It stands beyond what
-/// replication has applied, and at the end: in strict mode nothing can be applied after it.
+/// Before a clone: what somebody wrote on this node while it was a replica.
 pub(crate) async fn save_before_clone(view: &View, server: &Server) {
-    match server.status(STATUS_LIMIT).await {
-        Ok(status) if status.source.is_some() && !status.applied.covers(&status.binlog) => {
-            save(view, server, &status.applied).await;
-        }
-        Ok(_) => {}
-        Err(error) => keep_log(view, server, &error).await,
+    let status = match server.status(STATUS_LIMIT).await {
+        Ok(status) => status,
+        Err(error) => return keep_log(view, server, &error).await,
+    };
+    if status.source.is_none() {
+        return;
+    }
+    let number = server.settings().server_id;
+    let own = own_writes::since_following(&status, number, view.followed);
+    if let Some(own) = own {
+        let name = name(view, "by-hand.sql");
+        let saved = server.save_written_under(own.server, &name).await;
+        note(view, server, saved).await;
+    }
+    // Under an earlier id: beyond what replication has applied.
+    let is_beyond = |id: &Gtid| id.sequence > status.applied.sequence(id.domain);
+    if status
+        .binlog
+        .iter()
+        .any(|id| is_beyond(&id) && own != Some(id))
+    {
+        save(view, server, &status.applied).await;
     }
 }
 
 async fn save(view: &View, server: &Server, cut: &Position) {
-    match server.save_tail(cut, &name(view, "sql")).await {
+    let saved = server.save_tail(cut, &name(view, "sql")).await;
+    note(view, server, saved).await;
+}
+
+async fn note(view: &View, server: &Server, saved: mariadb::Result<TailSummary>) {
+    match saved {
         Ok(tail) if tail.transactions == 0 => {
             if let Err(error) = tokio::fs::remove_file(&tail.file).await {
                 tracing::debug!(%error, "an empty tail was not removed");

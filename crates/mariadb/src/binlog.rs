@@ -14,7 +14,7 @@ mod search;
 mod skim;
 
 pub(crate) use group::{Contents, Group};
-pub(crate) use index::{covered_start, files_of};
+pub(crate) use index::{covered_start, files_of, start_of_server};
 pub(crate) use scan::scan;
 pub(crate) use search::{Finding, Search, Wanted, Work};
 

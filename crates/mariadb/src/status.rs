@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mysql_async::Row;
-use wire::gtid::Position;
+use wire::gtid::{Gtid, Position};
 
 use crate::error::{Error, Result, cut};
 use crate::server::Server;
@@ -19,7 +19,7 @@ const ERROR_LIMIT: usize = 500;
 
 const VARIABLES: &str = "SELECT @@global.read_only, @@global.rpl_semi_sync_master_enabled, \
      @@global.rpl_semi_sync_slave_enabled, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
-     @@global.gtid_current_pos, @@global.event_scheduler, @@version; SHOW SLAVE STATUS";
+     @@global.gtid_current_pos, @@global.event_scheduler, @@version, @@global.gtid_binlog_state; SHOW SLAVE STATUS";
 
 /// Counters of a primary. They cost more than all the rest together (120 us of the server on 10.11.19).
 const COUNTERS: &str = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_%'";
@@ -101,6 +101,8 @@ pub struct Status {
     pub semi_sync_replica_active: bool,
     /// End of its own binlog (`gtid_binlog_pos`).
     pub binlog: Position,
+    /// The last transaction in its binlog of each domain and server id (`gtid_binlog_state`).
+    pub written: Vec<Gtid>,
     /// Last transaction applied by replication (`gtid_slave_pos`).
     pub applied: Position,
     /// Both together (`gtid_current_pos`).
@@ -200,6 +202,7 @@ fn parse(sets: &[Rows], pid: Option<u32>) -> Result<Status> {
         semi_sync_replica: acknowledges,
         semi_sync_replica_active: acknowledges && receives == Receiving::Running,
         binlog: position(column(main, 3))?,
+        written: ids(&column::<String>(main, 8).unwrap_or_default())?,
         received: applied.joined(&io_position),
         applied,
         current: position(column(main, 5))?,
@@ -220,6 +223,12 @@ fn flag(row: &Row, at: usize) -> bool {
 fn position(text: Option<String>) -> Result<Position> {
     Position::from_str(&text.unwrap_or_default())
         .map_err(|e| Error::unexpected(DOING, e.to_string()))
+}
+
+fn ids(list: &str) -> Result<Vec<Gtid>> {
+    let parts = list.split(',').map(str::trim).filter(|id| !id.is_empty());
+    let ids: std::result::Result<_, _> = parts.map(Gtid::from_str).collect();
+    ids.map_err(|e| Error::unexpected(DOING, e.to_string()))
 }
 
 fn advance(row: &Row) -> Option<Advance> {

@@ -1,7 +1,7 @@
 //! The tail: transactions in a server's binlog beyond the position at which the cluster went on without it.
 //!
-//! `errant` names them, `save_tail` writes them to a file that people can read and a server can execute, `rewind`
-//! takes them out of the data where that is certain (`judge.rs`, `rewind.rs`); otherwise a clone is needed.
+//! `errant` names them, `save_tail` writes them to a file that people can read and a server can execute (`save_written_under`
+//! does so with what one server id has written, tail or not), `rewind` takes them out of the data where that is certain (`judge.rs`, `rewind.rs`); otherwise a clone is needed.
 
 mod judge;
 mod rewind;
@@ -49,11 +49,18 @@ impl Server {
 
     /// Reads the binlog files beyond `cut`.
     pub(crate) async fn tail(&self, cut: &Position) -> Result<Tail> {
-        let database_dir = self.settings().database_dir.clone();
         let cut = cut.clone();
+        self.in_binlog(move |files| read(files, &cut)).await
+    }
+
+    async fn in_binlog(
+        &self,
+        look: impl FnOnce(Vec<PathBuf>) -> Result<Tail> + Send + 'static,
+    ) -> Result<Tail> {
+        let database_dir = self.settings().database_dir.clone();
         blocking(move || {
             let files = binlog::files_of(&database_dir.join("binlog.index"), &database_dir)?;
-            read(files, &cut)
+            look(files)
         })
         .await
     }
@@ -74,15 +81,38 @@ fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
         });
     };
     files.drain(..beginning.file);
-    let mut groups = Vec::new();
-    let mut is_too_long = false;
     let mut unseen: Vec<Gtid> = cut
         .iter()
         .filter(|id| !beginning.before.contains(id))
         .collect();
-    let end = binlog::scan(&files, &mut |group: Group| {
+    let groups = collect(&mut files, &mut |group| {
         unseen.retain(|id| *id != group.id);
-        if group.id.sequence > cut.sequence(group.id.domain) {
+        group.id.sequence > cut.sequence(group.id.domain)
+    })?;
+    Ok(Tail {
+        files,
+        groups,
+        has_cut: unseen.is_empty(),
+    })
+}
+
+/// What was written under one server id, wherever it stands. Blocks.
+fn read_of_server(mut files: Vec<PathBuf>, server: u32) -> Result<Tail> {
+    files.drain(..binlog::start_of_server(&files, server)?);
+    let groups = collect(&mut files, &mut |group| group.id.server == server)?;
+    Ok(Tail {
+        files,
+        groups,
+        has_cut: false,
+    })
+}
+
+/// The transactions that are wanted, and of `files` what is left from the first of them on.
+fn collect(files: &mut Vec<PathBuf>, wanted: &mut dyn FnMut(&Group) -> bool) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    let mut is_too_long = false;
+    let end = binlog::scan(files, &mut |group: Group| {
+        if wanted(&group) {
             is_too_long |= groups.len() >= GROUPS_LIMIT;
             if !is_too_long {
                 groups.push(group);
@@ -91,7 +121,7 @@ fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
     })?;
     if is_too_long {
         return Err(Error::NeedsClone {
-            why: format!("more than {GROUPS_LIMIT} transactions are beyond `{cut}`"),
+            why: format!("more than {GROUPS_LIMIT} transactions are its own"),
         });
     }
     if let Some(damage) = end.damage {
@@ -108,9 +138,5 @@ fn read(mut files: Vec<PathBuf>, cut: &Position) -> Result<Tail> {
     for group in &mut groups {
         group.start.file -= first;
     }
-    Ok(Tail {
-        files,
-        groups,
-        has_cut: unseen.is_empty(),
-    })
+    Ok(groups)
 }

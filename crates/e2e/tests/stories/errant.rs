@@ -2,7 +2,8 @@
 //! take over with a write that nobody else has. It is found within moments, saved to a file that the
 //! status names, and the replica's data are replaced.
 //!
-//! Once with nothing else written meanwhile, so that no collision gives it away.
+//! Once with nothing else written meanwhile, so that no collision gives it away. And once the replica's server dies at
+//! once, and forgets that it could not apply what the write collided with.
 
 use std::time::Instant;
 
@@ -85,4 +86,29 @@ async fn write_when_made_by_hand_on_a_replica_then_it_never_takes_over_with_it()
 #[tokio::test(flavor = "multi_thread")]
 async fn write_when_made_by_hand_on_a_replica_among_three_then_it_never_takes_over_with_it() {
     story("write on a replica, three nodes", Shape::Three).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn write_when_made_by_hand_and_the_replica_dies_at_once_then_it_is_saved_all_the_same() {
+    let name = "write on a replica that dies";
+    tell(name, Shape::TwoAndWitness, async |stage| {
+        let replica = stage.replicas[0].clone();
+        stage.own_table(1).await?;
+        stage
+            .until(&replica, "SELECT COUNT(*) FROM story.own", "1")
+            .await?;
+        let at = Instant::now();
+        stage.by_hand(&replica, &[WRITTEN]).await?;
+        let done = stage.cluster.inject(&replica, Fault::KillServer)?;
+        stage.cluster.heal(&done)?;
+        stage.saved(&replica, SHOWN).await?;
+        stage.until(&replica, LEFT, "0").await?;
+        stage.cluster.wait_settled(LIMIT).await?;
+        Ok(Measured {
+            at,
+            gateways: stage.everyone(),
+            limit: LIMIT,
+        })
+    })
+    .await;
 }

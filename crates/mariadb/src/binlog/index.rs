@@ -57,6 +57,16 @@ pub(crate) fn covered_start(files: &[PathBuf], position: &Position) -> Result<Op
     Ok(None)
 }
 
+/// The last binlog file before which nothing was written under this server id; the first one if it cannot be told. Blocks.
+pub(crate) fn start_of_server(files: &[PathBuf], server: u32) -> Result<usize> {
+    for (file, path) in files.iter().enumerate().rev() {
+        if begins_at(path)?.is_some_and(|before| before.iter().all(|id| id.server != server)) {
+            return Ok(file);
+        }
+    }
+    Ok(0)
+}
+
 /// What was in the binlog before this file: its GTID list event.
 fn begins_at(path: &Path) -> Result<Option<Vec<Gtid>>> {
     let failed = |e| Error::file(format!("read log `{}`", path.display()))(e);

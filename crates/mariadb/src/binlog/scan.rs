@@ -62,9 +62,9 @@ pub(crate) fn scan(files: &[PathBuf], visit: &mut dyn FnMut(Group)) -> Result<Sc
 
 #[cfg(test)]
 mod tests {
-    use super::super::covered_start;
     use super::super::event;
     use super::super::sample::Sample;
+    use super::super::{covered_start, start_of_server};
     use super::*;
     use proptest::prelude::*;
 
@@ -175,6 +175,32 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn what_one_server_wrote_begins_in_the_last_file_before_which_it_had_written_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let lists = [
+            &[][..],
+            &["0-1-10"],
+            &["0-1-10", "0-7-12"],
+            &["0-1-20", "0-7-12"],
+        ];
+        let files = lists.iter().enumerate().map(|(n, list)| {
+            let mut sample = Sample::begin(true);
+            sample.list(list);
+            sample.write(dir.path(), &n.to_string())
+        });
+        let files: Vec<PathBuf> = files.collect();
+        for (server, expected) in [(7, 1), (1, 0), (8, 3)] {
+            assert_eq!(
+                start_of_server(&files, server).unwrap(),
+                expected,
+                "{server}"
+            );
+        }
+        assert_eq!(start_of_server(&files[2..], 7).unwrap(), 0);
+        assert_eq!(start_of_server(&[], 7).unwrap(), 0);
     }
 
     proptest! {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use wire::gtid::{Gtid, Position};
 
-use super::Tail;
 use super::judge::{self, Verdict};
+use super::{Tail, read_of_server};
 use crate::backup::blocking;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -51,6 +51,35 @@ impl Server {
     /// Writes the transactions beyond `cut` to `name` (no path) in the directory of saved tails; only we can read it. The
     /// file is whole and on disk when this returns. Changes nothing in the server, which need not run.
     pub async fn save_tail(&self, cut: &Position, name: &str) -> Result<TailSummary> {
+        let tail = self.tail(cut).await?;
+        let what = format!(
+            "{} transactions that this server had beyond `{cut}`, where the cluster went on without it.",
+            tail.groups.len()
+        );
+        self.save(tail, what, &[], name).await
+    }
+
+    /// The same with all that stands in the binlog under this server id, between what others have written, too.
+    pub async fn save_written_under(&self, server: u32, name: &str) -> Result<TailSummary> {
+        let read = move |files| read_of_server(files, server);
+        let tail = self.in_binlog(read).await?;
+        let what = format!(
+            "{} transactions that were written on this server while it was a replica.",
+            tail.groups.len()
+        );
+        let only = format!("--do-server-ids={server}");
+        // What comes from elsewhere may bear the same numbers.
+        let only = [only, "--skip-gtid-strict-mode".to_owned()];
+        self.save(tail, what, &only, name).await
+    }
+
+    async fn save(
+        &self,
+        tail: Tail,
+        what: String,
+        only: &[String],
+        name: &str,
+    ) -> Result<TailSummary> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty()
             || name.len() > 100
@@ -62,7 +91,6 @@ impl Server {
                 "letters, digits and `-_.` are needed",
             ));
         }
-        let tail = self.tail(cut).await?;
         let dir = self.saved_tails_dir();
         disk::make_private_dir(&dir)?;
         let file = dir.join(name);
@@ -70,10 +98,8 @@ impl Server {
         let summary = summary(&tail, file.clone());
         let mut child = None;
         if let Some(first) = tail.groups.first() {
-            let arguments = [
-                "--verbose".to_owned(),
-                format!("--start-position={}", first.start.offset),
-            ];
+            let start = format!("--start-position={}", first.start.offset);
+            let arguments = [&["--verbose".to_owned(), start], only].concat();
             let mut started = self
                 .decoder(&arguments, &tail.files)?
                 .spawn()
@@ -86,7 +112,7 @@ impl Server {
             .map(|out| out.into_owned_fd().map(File::from))
             .transpose();
         let output = output.map_err(Error::file("read from `mariadb-binlog`"))?;
-        let (head, path) = (head(&summary, cut), unfinished.clone());
+        let (head, path) = (head(&summary, what), unfinished.clone());
         blocking(move || write(&path, &head, output)).await?;
         if let Some((mut child, words)) = child {
             let status = child
@@ -150,10 +176,10 @@ fn summary(tail: &Tail, file: PathBuf) -> TailSummary {
 }
 
 /// Comments that tell a person what this is. Names of tables come from a log: no line of them may end the comment.
-fn head(summary: &TailSummary, cut: &Position) -> String {
+fn head(summary: &TailSummary, what: String) -> String {
     let plain = |text: String| text.replace(|c: char| c.is_control(), "?");
     let mut lines = vec![
-        format!("{} transactions that this server had beyond `{cut}`, where the cluster went on without it.", summary.transactions),
+        what,
         "Nobody else has them. To put them back on a primary, after reading them: mariadb --binary-mode < FILE".to_owned(),
         "The rows are shown as comments behind each BINLOG statement.".to_owned(),
     ];

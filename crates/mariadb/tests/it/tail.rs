@@ -1,6 +1,7 @@
 //! A former primary with transactions nobody else has: named, saved, rewound where that is certain.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use mariadb::{Error, Verdict};
@@ -107,6 +108,16 @@ async fn follow_and_compare(old: &Node, new: &Node) {
     }
 }
 
+/// As the head of the file says.
+fn put_back(file: &Path, on: &Node) {
+    let socket = on.server.settings().socket().display().to_string();
+    let status = std::process::Command::new("mariadb")
+        .args(["--no-defaults", "--binary-mode", "--socket", &socket])
+        .stdin(Stdio::from(std::fs::File::open(file).unwrap()))
+        .status();
+    assert!(status.unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn saved_tail_can_be_put_back_on_the_new_primary() {
     let (old, new, cut) = parted(&[
@@ -118,16 +129,7 @@ async fn saved_tail_can_be_put_back_on_the_new_primary() {
     let saved = old.server.save_tail(&cut, "tail.sql").await.unwrap();
     assert!(matches!(saved.verdict, Verdict::NeedsClone(_)));
     assert_eq!((saved.transactions, saved.range.unwrap().0.server), (3, 1));
-    let status = std::process::Command::new("mariadb")
-        .args(["--no-defaults", "--binary-mode"])
-        .arg(format!(
-            "--socket={}",
-            new.server.settings().socket().display()
-        ))
-        .stdin(Stdio::from(std::fs::File::open(&saved.file).unwrap()))
-        .status()
-        .unwrap();
-    assert!(status.success());
+    put_back(&saved.file, &new);
     assert_eq!(
         new.value("SELECT GROUP_CONCAT(a ORDER BY a) FROM test.u WHERE a > 'a'")
             .await,
@@ -213,4 +215,64 @@ async fn history_without_the_cut_is_never_rewound_to_it() {
     let before = old.status().await.binlog;
     assert_eq!(old.server.rewind(&ahead).await.unwrap(), 0);
     assert_eq!(old.status().await.binlog, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_by_hand_among_what_was_applied_is_saved_alone() {
+    let nodes = cluster(1, false).await;
+    let (primary, replica) = (&nodes[0], &nodes[1]);
+    replica.server.take_server_id(258, LIMIT).await.unwrap();
+    // As it comes about when what is received is applied by several threads.
+    replica.run("SET GLOBAL gtid_strict_mode=0").await;
+    for round in 0..2 {
+        primary
+            .run(&format!(
+                "INSERT INTO test.t (v) VALUES ({}1111)",
+                round + 1
+            ))
+            .await;
+        let written = primary.status().await.binlog;
+        assert!(replica.server.wait_applied(&written, LIMIT).await.unwrap());
+        let by_hand = format!(
+            "INSERT INTO test.t (id, v) VALUES ({}, 66{round})",
+            900 + round
+        );
+        replica.run(&by_hand).await;
+        replica.run("FLUSH BINARY LOGS").await;
+    }
+    for _ in 0..3 {
+        primary.run("INSERT INTO test.t (v) VALUES (33333)").await;
+    }
+    let written = primary.status().await.binlog;
+    assert!(replica.server.wait_applied(&written, LIMIT).await.unwrap());
+    let status = replica.status().await;
+    assert!(
+        status.applied.covers(&status.binlog),
+        "its end tells nothing of it: {status:?}"
+    );
+    let own = status.written.iter().find(|id| id.server == 258);
+    let saved = replica.server.save_written_under(258, "by-hand.sql");
+    let saved = saved.await.unwrap();
+    assert_eq!(
+        (saved.transactions, saved.range.map(|(_, last)| last)),
+        (2, own.copied())
+    );
+    let text = std::fs::read_to_string(&saved.file).unwrap();
+    for (row, stands) in [
+        ("660", true),
+        ("661", true),
+        ("21111", false),
+        ("33333", false),
+    ] {
+        assert_eq!(
+            text.contains(&format!("###   @2={row}")),
+            stands,
+            "{row}: {text}"
+        );
+    }
+    put_back(&saved.file, primary);
+    let found = primary.value("SELECT GROUP_CONCAT(v ORDER BY v) FROM test.t WHERE id >= 900");
+    assert_eq!(found.await, "660,661");
+    let nothing = replica.server.save_written_under(999, "none.sql").await;
+    assert_eq!(nothing.unwrap().transactions, 0);
 }
