@@ -68,8 +68,8 @@ pub(crate) async fn take(
             total,
         });
     };
+    tail::save_before_clone(view, server).await;
     if server.find_running().await.is_some() {
-        tail::save_before_clone(view, server).await;
         server.kill(KILL_LIMIT).await?;
     }
     let received = server

@@ -26,29 +26,38 @@ pub(crate) async fn save_before_recovery(view: &View, server: &Server) {
 
 /// Before a clone: what somebody wrote on this node while it was a replica.
 pub(crate) async fn save_before_clone(view: &View, server: &Server) {
+    let number = server.settings().server_id;
+    if server.find_running().await.is_none() {
+        save_own(view, server, own_writes::server_id(number, view.followed)).await;
+        return;
+    }
     let status = match server.status(STATUS_LIMIT).await {
         Ok(status) => status,
-        Err(error) => return keep_log(view, server, &error).await,
+        Err(error) => {
+            save_own(view, server, own_writes::server_id(number, view.followed)).await;
+            return keep_log(view, server, &error).await;
+        }
     };
     if status.source.is_none() {
         return;
     }
-    let number = server.settings().server_id;
     let own = own_writes::since_following(&status, number, view.followed);
     if let Some(own) = own {
-        let name = name(view, "by-hand.sql");
-        let saved = server.save_written_under(own.server, &name).await;
-        note(view, server, saved).await;
+        save_own(view, server, own.server).await;
     }
     // Under an earlier id: beyond what replication has applied.
     let is_beyond = |id: &Gtid| id.sequence > status.applied.sequence(id.domain);
-    if status
-        .binlog
-        .iter()
-        .any(|id| is_beyond(&id) && own != Some(id))
-    {
+    let mut ends = status.binlog.iter();
+    if ends.any(|id| is_beyond(&id) && own != Some(id)) {
         save(view, server, &status.applied).await;
     }
+}
+
+/// What stands in the log under this id, which this node has never had as a primary. The server need not run.
+async fn save_own(view: &View, server: &Server, id: u32) {
+    let name = name(view, "by-hand.sql");
+    let saved = server.save_written_under(id, &name).await;
+    note(view, server, saved).await;
 }
 
 async fn save(view: &View, server: &Server, cut: &Position) {
