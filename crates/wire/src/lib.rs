@@ -13,6 +13,7 @@ pub mod login;
 pub mod native;
 pub mod outcome;
 pub mod packet;
+pub mod parts;
 pub mod proxy;
 pub mod read_only;
 pub mod reply;

@@ -108,17 +108,17 @@ fn tokens(text: &[u8], backslash: bool) -> Vec<Token<'_>> {
     tokens
 }
 
-fn is_gap(byte: Option<&u8>) -> bool {
+pub(crate) fn is_gap(byte: Option<&u8>) -> bool {
     byte.is_none_or(|byte| *byte <= b' ')
 }
 
-fn line(text: &[u8], at: usize) -> usize {
+pub(crate) fn line(text: &[u8], at: usize) -> usize {
     let end = text[at..].iter().position(|byte| *byte == b'\n');
     end.map_or(text.len(), |end| at + end)
 }
 
 /// Behind a comment; of one that some versions run, behind what begins it.
-fn comment(text: &[u8], at: usize) -> usize {
+pub(crate) fn comment(text: &[u8], at: usize) -> usize {
     let rest = &text[at + 2..];
     let marked = match rest {
         [b'!', ..] => Some(1),

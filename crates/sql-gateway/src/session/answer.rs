@@ -272,13 +272,12 @@ impl Session {
     }
 
     fn learn(&mut self, reported: &[u8]) {
-        let (mut something, mut named) = (false, false);
-        let passing =
-            self.statement.kind == Is::SetStatement && !self.statement.marks.has(Marks::MULTI);
+        let (mut something, mut sets) = (false, false);
+        let is_single = !self.statement.marks.has(Marks::MULTI);
+        let passing = self.statement.kind == Is::SetStatement && is_single;
         for change in changes(reported) {
             match change {
                 Change::Variable(b"last_gtid", gtid) => {
-                    named = true;
                     self.signer.committed(gtid);
                     self.remember_write(gtid);
                     // Why: a part of the transaction that is committed must not run again.
@@ -288,21 +287,27 @@ impl Session {
                 }
                 // Why: the variables of SET STATEMENT are reported with the value they had for it (10.11.19).
                 Change::Variable(name, value) if !passing => {
-                    named = true;
+                    sets = true;
                     self.state.variable(name, value);
                 }
-                Change::Variable(..) => named = true,
+                Change::Variable(..) => sets = true,
                 Change::Database(name) => {
-                    named = true;
+                    sets = true;
                     self.state.database = name.into();
                 }
                 Change::Something => something = true,
             }
         }
         let explained = Marks::SETS_USER_VARIABLE.0 | Marks::TEMPORARY.0 | Marks::SESSION_OBJECT.0;
-        let unexplained = something && !named && !self.statement.marks.has(Marks(explained));
-        // Why: a procedure may set variables that are reported and, beside them, ones that are not.
-        let hidden = something && self.statement.kind == Is::Other && self.command != code::INIT_DB;
+        let unexplained = something && !sets && !self.statement.marks.has(Marks(explained));
+        // Why: a routine may set variables that are reported and, beside them, ones that are not.
+        let calls = is_single && self.statement.marks.has(Marks::UNKNOWN_FUNCTION);
+        let hidden = something
+            && match self.statement.kind {
+                Is::Other => self.command != code::INIT_DB,
+                Is::Select | Is::Change => calls && sets,
+                _ => false,
+            };
         if (unexplained && self.statement.kind != Is::SetRole) || hidden {
             self.state.pins.add(Pins::SOMETHING);
         }
@@ -318,6 +323,9 @@ impl Session {
         self.note_answered(failed);
         if !failed {
             self.after_success();
+        }
+        if self.statement.marks.has(Marks::MULTI) {
+            self.note_several();
         }
         self.pin();
         let bulk = self.command == code::STMT_BULK_EXECUTE;
@@ -393,7 +401,9 @@ impl Session {
         let text = self.request.payload().get(1..).unwrap_or_default();
         match self.statement.kind {
             Is::SetTransaction => {
-                let short = self.command == code::QUERY && text.len() <= MAX_SET_TRANSACTION;
+                let short = self.command == code::QUERY
+                    && text.len() <= MAX_SET_TRANSACTION
+                    && !self.statement.marks.has(Marks::MULTI);
                 if short && !self.in_transaction() {
                     self.state.next_transaction = Some(text.into());
                 } else if !short {
@@ -410,6 +420,9 @@ impl Session {
             }
             Is::SetRole => self.state.pins.add(Pins::ROLE),
             Is::Unlock => self.state.pins.remove(Pins::TABLE_LOCKS),
+            Is::Set | Is::SetStatement if !self.statement.marks.has(Marks::MULTI) => {
+                self.note_hidden();
+            }
             Is::Set | Is::SetNames | Is::SetStatement | Is::Show | Is::Use => {}
             _ => self.state.next_transaction = None,
         }

@@ -1,7 +1,9 @@
 //! Reads on a replica, fed by hand: what goes to which side, and what the client sees of it.
 
+use wire::catalog::Object;
 use wire::command::code;
 use wire::gtid::Gtid;
+use wire::statement::Reason;
 
 use super::*;
 
@@ -435,6 +437,28 @@ fn a_prepared_read_when_the_database_is_another_runs_on_the_primary() {
     );
     say(&mut session, &execution(1, true));
     assert_eq!(place(&session), Place::Primary(Tie::Database));
+}
+
+#[test]
+fn a_prepared_read_when_looked_at_again_elsewhere_means_the_names_it_was_prepared_with() {
+    let mut session = session();
+    prepare(&mut session, "SELECT a FROM v WHERE b = ?");
+    let went = |name: &str| {
+        let schema = [&[name.len() as u8], name.as_bytes()].concat();
+        let change = [&[1, schema.len() as u8], &*schema].concat();
+        let ok = [&b"\0\0\0\x02\x40\0\0\0"[..], &[change.len() as u8], &change].concat();
+        packet(1, &ok)
+    };
+    run_here(&mut session, b"\x02blog", &went("blog"));
+    let view = ("shop".to_owned(), "v".to_owned(), Object::View);
+    session.know(2, Some(Arc::new(Catalog::new(&[view], &[]))));
+    say(&mut session, &execution(1, true));
+    let reason = Place::Primary(Tie::Text(Reason::View));
+    assert_eq!(place(&session), reason);
+    session.fail(&Fault::LooksBack);
+    run_here(&mut session, b"\x02shop", &went("shop"));
+    say(&mut session, &execution(1, true));
+    assert_eq!(place(&session), reason);
 }
 
 #[test]

@@ -5,11 +5,12 @@
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`, `stock.rs` its buffers ·
-//! `reading.rs` one that only reads · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
+//! `hidden.rs` state that the server's reports do not show · `reading.rs` one that only reads · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
 mod elsewhere;
 mod farewell;
+mod hidden;
 mod intake;
 mod known;
 mod launch;
@@ -408,6 +409,8 @@ mod tests;
 
 #[cfg(test)]
 mod by_hand;
+#[cfg(test)]
+mod hidden_tests;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]

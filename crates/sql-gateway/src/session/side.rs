@@ -144,9 +144,9 @@ impl Session {
 
     /// Names mean something else than when this statement was prepared.
     pub(super) fn scan_again(&mut self, id: u32) {
-        if self.names.is_none() {
+        let Some(names) = &self.names else {
             return;
-        }
+        };
         let Some(prepared) = self.statements.look(id) else {
             return;
         };
@@ -155,7 +155,9 @@ impl Session {
             return;
         }
         let text = prepared.text.as_deref();
-        let Some(statement) = text.map(|text| self.scan(text, prepared.backslash)) else {
+        // Why not the present default database: its names are those of the one it was prepared with.
+        let names = names.of_database(&prepared.database);
+        let Some(statement) = text.map(|text| scan_with(text, prepared.backslash, names)) else {
             return;
         };
         if let Ok(prepared) = self.statements.get(id) {
@@ -245,7 +247,7 @@ impl Session {
     }
 
     /// The statement's text, as far as it is kept.
-    fn wording(&self) -> Option<&[u8]> {
+    pub(super) fn wording(&self) -> Option<&[u8]> {
         if self.command == code::QUERY {
             return self.request.payload().get(1..);
         }
@@ -291,6 +293,9 @@ impl Session {
         }
         if let Some(what) = self.state.pins.obstacle() {
             return Some(Tie::Pinned(what));
+        }
+        if self.state.finds_last_id() {
+            return Some(Tie::Pinned("`IS NULL` may ask for the last insert id"));
         }
         if !has_plain_bytes || !self.state.has_plain_dialect() {
             return Some(Tie::Dialect);
@@ -340,8 +345,11 @@ impl Session {
 }
 
 /// False for the character sets in which a backslash or a backtick can be the second byte of a character: big5, cp932,
-/// gbk, sjis.
+/// gbk, sjis; and for swe7, where brackets are letters.
 pub(super) fn has_plain_bytes(collation: u16) -> bool {
     // Those that do not pad have the same numbers and 1024 more.
-    !matches!(collation & 1023, 1 | 84 | 13 | 88 | 28 | 87 | 95 | 96)
+    !matches!(
+        collation & 1023,
+        1 | 84 | 13 | 88 | 28 | 87 | 95 | 96 | 10 | 82
+    )
 }

@@ -7,6 +7,9 @@ use wire::packet;
 /// More than this in session variables is not kept; such a session cannot be moved.
 const MAX_VARIABLES: usize = 64 * 1024;
 
+/// Stands for the collation of a database, whose name follows in hexadecimal digits. No collation is called so.
+const OF_DATABASE: &[u8] = b"of database ";
+
 const TRACKING: &str = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1";
 
 /// What keeps every transaction of a session from writing.
@@ -129,6 +132,19 @@ impl State {
         self.variables.push((name.into(), value.into()));
     }
 
+    /// SET CHARACTER SET: the connection's collation is that of the default database now.
+    pub(super) fn collates_as_database(&mut self) {
+        let database = std::mem::take(&mut self.database);
+        let value = [OF_DATABASE, hex(&database).as_bytes()].concat();
+        self.variable(b"collation_connection", &value);
+        self.database = database;
+    }
+
+    /// True when a read may ask for the last insert id by `IS NULL`.
+    pub(super) fn finds_last_id(&self) -> bool {
+        !matches!(self.value("sql_auto_is_null"), None | Some(b"OFF" | b"0"))
+    }
+
     fn forget(&mut self, name: &str) {
         self.variables.retain(|(known, _)| &**known != name);
     }
@@ -182,7 +198,7 @@ impl State {
     /// True when texts mean what the scanner takes them for: no character set with halves that look like quotes, no
     /// mode of another dialect.
     pub(super) fn has_plain_dialect(&self) -> bool {
-        let odd = [&b"big5"[..], b"cp932", b"gbk", b"sjis"];
+        let odd = [&b"big5"[..], b"cp932", b"gbk", b"sjis", b"swe7"];
         let client = self.value("character_set_client").unwrap_or_default();
         let mode = self.value("sql_mode").unwrap_or_default();
         !odd.contains(&client) && !mode.windows(6).any(|part| part == b"ORACLE")
@@ -239,6 +255,17 @@ fn literal(name: &str, value: &[u8]) -> String {
     if value.is_empty() && name == "character_set_results" {
         return "NULL".to_owned();
     }
+    if let Some(database) = value.strip_prefix(OF_DATABASE) {
+        let database = std::str::from_utf8(database).unwrap_or_default();
+        return if database.is_empty() {
+            "@@collation_server".to_owned()
+        } else {
+            format!(
+                "(SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA \
+                 WHERE SCHEMA_NAME=CONVERT(x'{database}' USING utf8mb4))"
+            )
+        };
+    }
     let number = !value.is_empty()
         && value
             .iter()
@@ -252,13 +279,16 @@ fn literal(name: &str, value: &[u8]) -> String {
     } else if plain {
         format!("'{}'", String::from_utf8_lossy(value))
     } else {
-        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-        let hex: String = value
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-            .collect();
-        format!("CONVERT(x'{hex}' USING utf8mb4)")
+        format!("CONVERT(x'{}' USING utf8mb4)", hex(value))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]

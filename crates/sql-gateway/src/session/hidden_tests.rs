@@ -1,0 +1,168 @@
+//! What a session is after statements whose effect the server does not report, or reports wrong; fed by hand.
+
+use wire::packet::packet;
+
+use super::*;
+
+const OK: &[u8] = b"\0\0\0\x02\0\0\0";
+/// Another result follows.
+const MORE: &[u8] = b"\0\0\0\x0a\0\0\0";
+
+fn session() -> Session {
+    let mut session = Session::new(flags::PROTOCOL_41, b"shop", flags::AUTOCOMMIT);
+    session.to_server.clear();
+    session.server_bytes(&packet(1, OK), false).unwrap();
+    session.spread(45);
+    session.know(1, Some(Arc::default()));
+    session
+}
+
+/// An OK that reports variables, and that something changed.
+fn reported(variables: &[(&str, &str)]) -> Vec<u8> {
+    let counted = |text: &[u8]| [&[text.len() as u8], text].concat();
+    let mut changes = vec![2, 1, b'1'];
+    for (name, value) in variables {
+        let pair = [counted(name.as_bytes()), counted(value.as_bytes())].concat();
+        changes.push(0);
+        changes.extend_from_slice(&counted(&pair));
+    }
+    [&b"\0\0\0\x02\x40\0\0\0"[..], &counted(&changes)].concat()
+}
+
+fn run(session: &mut Session, text: &str, answers: &[&[u8]]) {
+    let bytes = packet(0, &[b"\x03", text.as_bytes()].concat());
+    assert_eq!(session.client_bytes(&bytes).used, bytes.len(), "{text}");
+    session.launch().unwrap();
+    for (number, answer) in (1..).zip(answers) {
+        let answer = packet(number, answer);
+        let used = session.server_bytes(&answer, false).unwrap().used;
+        assert_eq!(used, answer.len(), "{text}");
+    }
+    session.to_client.clear();
+    assert_eq!(session.phase(), Phase::Idle, "{text}");
+}
+
+fn obstacle_after(text: &str, answers: &[&[u8]]) -> Option<&'static str> {
+    let mut session = session();
+    run(&mut session, text, answers);
+    session.state.pins.obstacle()
+}
+
+#[test]
+fn session_when_one_of_several_statements_sets_what_is_not_reported_is_tied_to_its_connection() {
+    for text in [
+        "SELECT 1; SET TRANSACTION READ ONLY",
+        "SET TRANSACTION READ ONLY; INSERT INTO t VALUES (1)",
+        "SET x=1; SET @@tx_isolation='SERIALIZABLE'",
+        "DO 1; SET STATEMENT sql_select_limit=1 FOR SELECT a FROM t",
+        "SET STATEMENT sql_select_limit=1 FOR SELECT a FROM t; SELECT 1",
+        "SET x=1; SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+        "SET x=1; SET CHARACTER SET utf8mb4",
+        "DO 1; SET /* c */ ROLE a",
+        "DO 1; LOCK TABLES t READ",
+        "DO 1; HANDLER t OPEN",
+        "SET TRANSACTION READ ONLY; DELETE FROM nowhere",
+    ] {
+        assert!(obstacle_after(text, &[MORE, OK]).is_some(), "{text}");
+        let failed: &[u8] = b"\xff\x7a\x04#42S02no";
+        assert!(obstacle_after(text, &[MORE, failed]).is_some(), "{text}");
+    }
+    for text in [
+        "SET x=1; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET NAMES utf8mb4; SET sql_mode=''",
+        "INSERT INTO t VALUES ('; SET TRANSACTION READ ONLY'); UPDATE t SET a=1",
+        "START TRANSACTION; INSERT INTO t VALUES (1)",
+    ] {
+        assert_eq!(obstacle_after(text, &[MORE, OK]), None, "{text}");
+    }
+    let routine = "CREATE PROCEDURE p() BEGIN SET TRANSACTION READ ONLY; DO 1; END";
+    assert_eq!(obstacle_after(routine, &[OK]), None);
+}
+
+#[test]
+fn several_statements_when_they_begin_with_set_transaction_are_not_run_again_on_another_primary() {
+    let mut session = session();
+    let text = "SET TRANSACTION READ WRITE; INSERT INTO t VALUES (1)";
+    run(&mut session, text, &[MORE, OK]);
+    assert_eq!(session.state.next_transaction, None);
+    assert_eq!(session.script().len(), 1);
+}
+
+#[test]
+fn settings_when_they_are_for_the_next_transaction_only_are_kept_for_it() {
+    let mut session = session();
+    run(&mut session, "SET @@tx_isolation = 'SERIALIZABLE'", &[OK]);
+    assert!(session.state.next_transaction.is_some());
+    assert_eq!(session.script().len(), 2);
+    run(&mut session, "DO 1", &[OK]);
+    assert_eq!(session.state.next_transaction, None);
+    assert!(obstacle_after("SET @@tx_read_only = 1, sql_mode = ''", &[OK]).is_some());
+    assert_eq!(
+        obstacle_after("SET @@session.tx_read_only = 1", &[OK]),
+        None
+    );
+}
+
+#[test]
+fn set_statement_when_what_follows_may_set_something_ties_the_session() {
+    let answer = reported(&[("sql_mode", "ANSI_QUOTES"), ("max_statement_time", "5")]);
+    for text in [
+        "SET STATEMENT max_statement_time=5 FOR CALL p()",
+        "SET STATEMENT max_statement_time=5 FOR SET sql_mode='ANSI_QUOTES'",
+        "SET STATEMENT max_statement_time=5 FOR SELECT f(1)",
+    ] {
+        assert!(obstacle_after(text, &[&answer]).is_some(), "{text}");
+    }
+    let text = "SET STATEMENT max_statement_time=5 FOR INSERT INTO t VALUES (1)";
+    assert_eq!(obstacle_after(text, &[&answer]), None);
+}
+
+#[test]
+fn function_when_it_sets_variables_and_more_ties_the_session() {
+    let answer = reported(&[("sql_select_limit", "8")]);
+    assert!(obstacle_after("INSERT INTO t VALUES (f(1))", &[&answer]).is_some());
+    // What was set for the statement before is told with its old value now.
+    assert_eq!(obstacle_after("INSERT INTO t VALUES (1)", &[&answer]), None);
+    let wrote = reported(&[("last_gtid", "0-1-5")]);
+    assert!(obstacle_after("INSERT INTO t VALUES (1)", &[&wrote]).is_some());
+}
+
+#[test]
+fn collation_when_it_came_with_a_character_set_is_told_to_other_servers() {
+    let charset = [
+        ("character_set_client", "utf8mb4"),
+        ("character_set_results", "utf8mb4"),
+        ("character_set_connection", "utf8mb4"),
+    ];
+    for text in ["SET CHARACTER SET utf8mb4", "set charset 'utf8mb4'"] {
+        let mut session = session();
+        run(&mut session, text, &[&reported(&charset)]);
+        let settings = session.state.settings().unwrap();
+        let collation = "collation_connection=(SELECT DEFAULT_COLLATION_NAME FROM \
+             information_schema.SCHEMATA WHERE SCHEMA_NAME=CONVERT(x'73686f70' USING utf8mb4))";
+        assert!(settings.ends_with(collation), "{settings}");
+        run(&mut session, "SET NAMES utf8mb4", &[&reported(&charset)]);
+        assert!(!session.state.settings().unwrap().contains("collation"));
+    }
+    let listed = "SET sql_mode='', NAMES utf8mb4 COLLATE utf8mb4_bin";
+    assert!(obstacle_after(listed, &[&reported(&charset)]).is_some());
+}
+
+#[test]
+fn reads_when_null_may_mean_the_last_insert_id_run_on_the_primary() {
+    let mut session = session();
+    let read = packet(0, b"\x03SELECT a FROM t WHERE a IS NULL");
+    let place = |session: &mut Session| {
+        assert_eq!(session.client_bytes(&read).used, read.len());
+        let place = session.place(&Surprises::default());
+        session.fail(&Fault::LooksBack);
+        place
+    };
+    assert_eq!(place(&mut session), Place::Either);
+    let set = reported(&[("sql_auto_is_null", "ON")]);
+    run(&mut session, "SET sql_auto_is_null=1", &[&set]);
+    assert!(matches!(place(&mut session), Place::Primary(_)));
+    let set = reported(&[("sql_auto_is_null", "OFF")]);
+    run(&mut session, "SET sql_auto_is_null=0", &[&set]);
+    assert_eq!(place(&mut session), Place::Either);
+}
