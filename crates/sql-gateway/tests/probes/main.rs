@@ -10,6 +10,8 @@ mod answer;
 mod book;
 mod commands;
 mod conn;
+mod drift;
+mod drift_script;
 mod known;
 mod large;
 mod logins;
