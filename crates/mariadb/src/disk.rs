@@ -64,13 +64,20 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// True when `path` is the root of a mounted file system, which cannot be renamed.
+/// True when something is mounted on `path`, a file system or (`mount --bind`) a directory: it cannot be renamed.
 pub(crate) fn is_mount_point(path: &Path) -> bool {
     let device = |p: &Path| fs::metadata(p).map(|meta| meta.dev());
     match (device(path), path.parent().map(device)) {
-        (Ok(own), Some(Ok(above))) => own != above,
+        // Why not the devices alone: a directory that is mounted may be of the same file system. (Linux tells it since 5.8.)
+        (Ok(own), Some(Ok(above))) => own != above || is_root_of_mount(path),
         _ => false,
     }
+}
+
+fn is_root_of_mount(path: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    let told = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
+    told.is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Bytes that an ordinary process can still write to the file system that holds `path`.

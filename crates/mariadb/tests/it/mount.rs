@@ -1,16 +1,23 @@
 //! Data directories that are the root of a file system of their own, as `/var/lib/mysql` often is: made, backed
 //! up, and replaced by clones there, with `lost+found` beside the data.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
 use mariadb::{Error, StartAs};
 
 use crate::clone::clone;
-use crate::disk::Disk;
+use crate::disk::{Disk, run};
 use crate::fixture::{LIMIT, Node};
 
 async fn on(disk: &Disk, server_id: u32) -> Node {
+    at(disk.root(), server_id).await
+}
+
+async fn at(database_dir: PathBuf, server_id: u32) -> Node {
     let node = Node::empty(
         server_id,
-        |settings| settings.database_dir = disk.root(),
+        |settings| settings.database_dir = database_dir,
         None,
     )
     .await;
@@ -98,4 +105,50 @@ async fn data_in_a_mount_point_are_put_aside_within_it_and_no_clone_takes_them_a
     node.start().await;
     assert_eq!(node.server.forget_old_copies().await.unwrap(), 0);
     assert!(aside.join("only_here").is_dir());
+}
+
+/// An empty directory that is mounted on itself, until this goes.
+struct Bound(tempfile::TempDir);
+
+impl Bound {
+    /// `None`, with a word, when this machine does not let us.
+    fn new() -> Option<Self> {
+        let bound = Self(tempfile::tempdir().unwrap());
+        std::fs::set_permissions(bound.0.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir(bound.root()).unwrap();
+        let root = bound.root();
+        let root = root.to_str().unwrap();
+        if run("mount", &["--bind", root, root]).0 {
+            return Some(bound);
+        }
+        println!("skipped: no directory can be mounted here");
+        None
+    }
+
+    fn root(&self) -> PathBuf {
+        self.0.path().join("mysql")
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        run("umount", &["--lazy", self.root().to_str().unwrap()]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_directory_that_is_mounted_from_the_same_file_system_is_made_and_replaced() {
+    let (Some(one), Some(other)) = (Bound::new(), Bound::new()) else {
+        return;
+    };
+    let (source, target) = (at(one.root(), 1).await, at(other.root(), 2).await);
+    source.run("SET GLOBAL read_only=0; CREATE DATABASE shop; CREATE TABLE shop.t (a INT) ENGINE=InnoDB; INSERT INTO shop.t VALUES (7)").await;
+    target.server.stop(LIMIT).await.unwrap();
+    clone(&source, &target).await;
+    assert_eq!(target.value("SELECT a FROM shop.t").await, "7");
+    let old = target.server.old_copies().unwrap();
+    assert!(
+        old.len() == 1 && old[0].starts_with(other.root()),
+        "{old:?}"
+    );
 }
