@@ -110,6 +110,14 @@ pub(crate) enum Need {
 }
 
 impl Freshness {
+    /// The same for a session of which it is known, or not, what it has written.
+    pub(crate) fn of(self, knows_its_writes: bool) -> Self {
+        match self {
+            Self::Connection if !knows_its_writes => Self::Site,
+            as_it_is => as_it_is,
+        }
+    }
+
     /// What a read needs. `wrote`: by its own connection. `reached`: by the replica, as far as is known. `limit`: the
     /// longest wait.
     pub(crate) fn need(

@@ -155,7 +155,10 @@ impl Link {
             None => self.spread.horizon.borrow().ticket(),
         };
         let need = self.spread.need(
-            (elsewhere.freshness, ticket),
+            (
+                elsewhere.freshness.of(self.session.knows_its_writes()),
+                ticket,
+            ),
             self.session.wrote(),
             place,
             config.wait_max,

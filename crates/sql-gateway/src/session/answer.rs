@@ -201,6 +201,7 @@ impl Session {
             self.sent = false;
             return false;
         }
+        self.may_have_written();
         let single = !self
             .statement
             .marks

@@ -292,7 +292,29 @@ impl Session {
     /// The server has told the id of a transaction of this session.
     pub(super) fn remember_write(&mut self, gtid: &[u8]) {
         let text = std::str::from_utf8(gtid).ok();
-        self.wrote = text.and_then(|text| text.parse().ok()).or(self.wrote);
+        if let Some(gtid) = text.and_then(|text| text.parse().ok()) {
+            self.wrote_as(gtid);
+        }
+    }
+
+    /// This is its last transaction. One is remembered: who writes in several domains reads on the primary.
+    pub(super) fn wrote_as(&mut self, gtid: Gtid) {
+        if self.wrote.is_some_and(|last| last.domain != gtid.domain) {
+            self.spreads = None;
+        }
+        self.wrote = Some(gtid);
+        self.wrote_unsaid = false;
+    }
+
+    /// A statement has failed: what of it is committed all the same, by a procedure or in a table without transactions,
+    /// the server does not say.
+    pub(super) fn may_have_written(&mut self) {
+        self.wrote_unsaid |= !self.statement.is_plain_read();
+    }
+
+    /// True when all that this session has written is known by [`Self::wrote`].
+    pub(crate) fn knows_its_writes(&self) -> bool {
+        !self.wrote_unsaid
     }
 
     /// Whether the replica did not reach the position of a read in time, once.

@@ -498,6 +498,30 @@ fn a_session_when_reset_resets_the_replica_before_its_next_read() {
 }
 
 #[test]
+fn a_write_when_the_server_does_not_tell_its_id_is_asked_for() {
+    let mut session = session();
+    let insert = query("INSERT INTO t VALUES (1)");
+    assert!(session.knows_its_writes());
+    run_here(
+        &mut session,
+        &query("SELECT a FROM t FOR UPDATE"),
+        &error(1205),
+    );
+    assert!(!session.knows_its_writes(), "perhaps a procedure");
+    run_here(&mut session, &insert, &reported("last_gtid", "0-1-5"));
+    assert!(session.knows_its_writes());
+    run_here(&mut session, &query("CALL p()"), &error(1062));
+    assert!(!session.knows_its_writes());
+    run_here(&mut session, &insert, &reported("last_gtid", "0-1-6"));
+    assert!(session.knows_its_writes());
+    read_there(&mut session, "SELECT a FROM t", None);
+    hear_there(&mut session, &result("a"), 1000);
+    run_here(&mut session, &insert, &reported("last_gtid", "5-1-1"));
+    say(&mut session, &query("SELECT a FROM t"));
+    assert_eq!(place(&session), Place::Primary(Tie::NotSpread));
+}
+
+#[test]
 fn a_write_when_acknowledged_leaves_its_id() {
     let mut session = session();
     assert_eq!(session.wrote(), None);

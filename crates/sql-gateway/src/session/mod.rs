@@ -160,6 +160,8 @@ pub(crate) struct Session {
     late: bool,
     /// The last transaction this session wrote, as the server told it.
     wrote: Option<Gtid>,
+    /// It may have written something later, of which the server has told no id.
+    wrote_unsaid: bool,
     signer: Signer,
     replay: Replay,
     doubt: Option<Box<Doubt>>,
@@ -220,6 +222,7 @@ impl Session {
             surprise: None,
             late: false,
             wrote: None,
+            wrote_unsaid: false,
             signer: Signer::default(),
             replay: Replay::default(),
             doubt: None,

@@ -94,6 +94,9 @@ impl Session {
         let Some(doubt) = self.doubt.take() else {
             return;
         };
+        if let Outcome::Committed { id, .. } = outcome {
+            self.wrote_as(*id);
+        }
         match outcome {
             Outcome::Unknown(_) => self.fail(&Fault::OutcomeUnknown),
             Outcome::Committed { .. } if doubt.commit => self.answer_ok(0, 0),
