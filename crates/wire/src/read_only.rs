@@ -46,16 +46,38 @@ impl NotARead {
 /// Why `text` is refused on a connection for reads; `None`: it may be sent. `temporary`: the session has made temporary
 /// tables, so that changes may be meant for these; the server knows.
 pub fn refusal(text: &[u8], backslash: bool, temporary: bool) -> Option<NotARead> {
-    let tokens = tokens(text, backslash);
-    let mut statements = tokens.split(|token| *token == Token::End);
-    statements.find_map(|statement| of_statement(statement, temporary))
+    let has = |mark: &[u8]| text.windows(mark.len()).any(|part| part == mark);
+    let has_versions = has(b"/*!") || has(b"/*M!");
+    let readings: &[Reading] = if has_versions {
+        &[Reading::All, Reading::Usual, Reading::Unmarked]
+    } else {
+        &[Reading::All]
+    };
+    readings.iter().find_map(|reading| {
+        let tokens = tokens(text, backslash, *reading);
+        let mut statements = tokens.split(|token| *token == Token::End);
+        statements.find_map(|statement| of_statement(statement, temporary))
+    })
+}
+
+/// How comments that some versions run are read: what is a read in one way only is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// All as text.
+    All,
+    /// As MariaDB 10.6 reads them: also no newer `/*!50700` to `/*!99999`.
+    Usual,
+    /// Those with a number are skipped.
+    Unmarked,
 }
 
 /// What matters of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a [u8]),
-    /// A number, a string, a quoted name.
+    /// A quoted name, or a string that is one under ANSI_QUOTES.
+    Name(&'a [u8]),
+    /// A number, a string.
     Value,
     /// One byte of the rest.
     Sign(u8),
@@ -71,9 +93,17 @@ impl Token<'_> {
     fn is_one_of(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.is(word))
     }
+
+    /// The same for what may be quoted.
+    fn names_one_of(&self, words: &[&str]) -> bool {
+        match *self {
+            Self::Name(name) => Token::Word(name).is_one_of(words),
+            _ => self.is_one_of(words),
+        }
+    }
 }
 
-fn tokens(text: &[u8], backslash: bool) -> Vec<Token<'_>> {
+fn tokens(text: &[u8], backslash: bool, reading: Reading) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -87,13 +117,23 @@ fn tokens(text: &[u8], backslash: bool) -> Vec<Token<'_>> {
             }
             Class::String | Class::Name => {
                 let escapes = backslash && byte != b'`';
-                let end = lexeme::quoted(text, at + 1, byte, escapes);
-                tokens.push(Token::Value);
-                at = end.unwrap_or(text.len());
+                let end = lexeme::quoted(text, at + 1, byte, escapes).unwrap_or(text.len());
+                tokens.push(match text.get(at + 1..end - 1) {
+                    Some(name) if byte != b'\'' => Token::Name(name),
+                    _ => Token::Value,
+                });
+                at = end;
             }
             Class::Hash => at = line(text, at),
             Class::Dash if next == Some(b'-') && is_gap(text.get(at + 2)) => at = line(text, at),
-            Class::Slash if next == Some(b'*') => at = comment(text, at),
+            Class::Slash if next == Some(b'*') => {
+                let skips = is_skipped(&text[at + 2..], reading);
+                at = if skips {
+                    plain_comment(text, at)
+                } else {
+                    comment(text, at)
+                };
+            }
             Class::Star if next == Some(b'/') => at += 2,
             Class::Semicolon => {
                 tokens.push(Token::End);
@@ -129,8 +169,36 @@ pub(crate) fn comment(text: &[u8], at: usize) -> usize {
         let digits = rest[mark..].iter().take_while(|byte| byte.is_ascii_digit());
         return at + 2 + mark + digits.count();
     }
-    let end = rest.windows(2).position(|two| two == b"*/");
+    plain_comment(text, at)
+}
+
+fn plain_comment(text: &[u8], at: usize) -> usize {
+    let end = text[at + 2..].windows(2).position(|two| two == b"*/");
     end.map_or(text.len(), |end| at + 2 + end + 2)
+}
+
+/// `inside`: behind what begins a comment.
+fn is_skipped(inside: &[u8], reading: Reading) -> bool {
+    let (of_all, digits) = match inside {
+        [b'!', digits @ ..] => (true, digits),
+        [b'M', b'!', digits @ ..] => (false, digits),
+        _ => return false,
+    };
+    let digits: Vec<u32> = digits
+        .iter()
+        .take(6)
+        .take_while(|digit| digit.is_ascii_digit())
+        .map(|digit| u32::from(digit - b'0'))
+        .collect();
+    let version = digits.iter().fold(0, |number, digit| number * 10 + digit);
+    match reading {
+        Reading::All => false,
+        Reading::Unmarked => digits.len() >= 5,
+        Reading::Usual => {
+            digits.len() >= 5
+                && (version > 100_600 || (of_all && (50_700..100_000).contains(&version)))
+        }
+    }
 }
 
 fn of_statement(tokens: &[Token<'_>], temporary: bool) -> Option<NotARead> {
@@ -247,7 +315,7 @@ fn of_set(tokens: &[Token<'_>], temporary: bool) -> Option<NotARead> {
         return Some(refused);
     }
     let unlocks = ["tx_read_only", "transaction_read_only"];
-    if tokens.iter().any(|token| token.is_one_of(&unlocks)) {
+    if tokens.iter().any(|token| token.names_one_of(&unlocks)) {
         return Some(NotARead::OpensUp);
     }
     // Behind SET, a comma, or these with `@@`.
