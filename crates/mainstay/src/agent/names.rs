@@ -24,8 +24,19 @@ const AGE: Duration = Duration::from_mins(1);
 /// What was read last.
 struct Known {
     counted: Definitions,
+    /// When the server was first seen to have counted this.
+    since: Instant,
     catalog: Arc<Catalog>,
     at: Instant,
+}
+
+impl Known {
+    /// Why not for long at first: a definition is counted when it begins, and may take its time. What took a second is known
+    /// a second or two after it has ended, and nothing is read more than a few times.
+    fn holds(&self, now: Instant) -> bool {
+        let settled = self.at.saturating_duration_since(self.since);
+        now.saturating_duration_since(self.at) < settled.clamp(PACE / 2, AGE)
+    }
 }
 
 /// Reads for the gateway that lives now, until it is told to stop.
@@ -96,17 +107,46 @@ async fn read(
         sleep(REST / 5).await;
     }
     let counted = server.definitions(LIMIT).await?;
-    if let Some(known) = known
-        && counted.are_still(&known.counted)
-        && known.at.elapsed() < AGE
-    {
-        return Ok(Arc::clone(&known.catalog));
-    }
-    let catalog = Arc::new(server.catalog().await?);
-    *known = Some(Known {
-        counted,
-        catalog: Arc::clone(&catalog),
-        at: begun,
+    let same = known.take_if(|known| counted.are_still(&known.counted));
+    let since = same.as_ref().map_or_else(Instant::now, |known| known.since);
+    let still = same.filter(|known| known.holds(Instant::now()));
+    let catalog = match &still {
+        Some(known) => Arc::clone(&known.catalog),
+        None => Arc::new(server.catalog().await?),
+    };
+    *known = still.or_else(|| {
+        Some(Known {
+            counted,
+            since,
+            catalog: Arc::clone(&catalog),
+            at: begun,
+        })
     });
     Ok(catalog)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_when_something_was_just_defined_is_read_again_less_and_less_often() {
+        let since = Instant::now();
+        let mut known = Known {
+            counted: Definitions::default(),
+            since,
+            catalog: Arc::default(),
+            at: since,
+        };
+        let mut readings = 0;
+        for seconds in 1..=600 {
+            let now = since + Duration::from_secs(seconds);
+            if !known.holds(now) {
+                (known.at, readings) = (now, readings + 1);
+            }
+            let behind = now.duration_since(known.at);
+            assert!(behind <= (now - since) / 2 + PACE && behind <= AGE);
+        }
+        assert!((14..=17).contains(&readings), "{readings}");
+    }
 }
