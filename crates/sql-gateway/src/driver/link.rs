@@ -340,7 +340,8 @@ impl Link {
             return Launched::Event(Event::Wait);
         };
         if self.shared.config.split {
-            if self.session.may_define() {
+            // Why once: under LOCK TABLES one definition follows another, and all of them end together.
+            if !self.defines && self.session.may_define() {
                 self.defines = true;
                 self.shared.lexicon.definition_begins();
             }

@@ -306,7 +306,7 @@ impl World {
 /// As the agent reads them.
 async fn names(conn: &mut Conn) -> Catalog {
     let text = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
-        WHERE TABLE_SCHEMA IN ('shop', 'probe') AND (TABLE_TYPE = 'SEQUENCE' OR ENGINE NOT IN ('InnoDB', 'Aria', 'MyISAM'))";
+        WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') AND (TABLE_TYPE = 'SEQUENCE' OR ENGINE NOT IN ('InnoDB', 'Aria', 'MyISAM', 'CSV', 'ARCHIVE'))";
     let tables: Vec<(String, String, String)> = conn.query(text).await.unwrap_or_default();
     let text = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'";
     let functions: Vec<(String, String)> = conn.query(text).await.unwrap_or_default();
