@@ -88,7 +88,14 @@ fn from_client(session: &mut Session, mut bytes: &[u8]) {
         match session.want() {
             Want::Send
                 if session.has_replica()
-                    && !matches!(session.place(&Surprises::default()), Place::Primary(_))
+                    && session.place(&Surprises::default()) == Place::Ask
+                    && session.ask_elsewhere() => {}
+            Want::Send
+                if session.has_replica()
+                    && matches!(
+                        session.place(&Surprises::default()),
+                        Place::Either | Place::Replica
+                    )
                     && session.launch_elsewhere(Some("SELECT MASTER_GTID_WAIT('0-1-7', 1)")) => {}
             Want::Send if session.launch().is_err() => session.fail(&Fault::LooksBack),
             Want::SendIfConnected => session.skip(),

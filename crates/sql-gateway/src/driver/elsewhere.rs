@@ -110,6 +110,7 @@ impl Link {
         match place {
             Place::Primary(_) => Went::Here,
             Place::Replica => self.launch_there(None, around),
+            Place::Ask => self.ask_there(around),
             Place::Either => self.choose(cx, around),
         }
     }
@@ -230,6 +231,24 @@ impl Link {
         self.spread.begins(self.runs);
         self.started = now();
         self.shared.lanes[self.lane].count_read();
+        self.flush_replica();
+        Went::There
+    }
+
+    /// The statement asks about what ran there, and must run on the primary.
+    #[cold]
+    fn ask_there(&mut self, around: &Around<'_>) -> Went {
+        let Some(There::Here(replica)) = self.elsewhere.as_deref_mut().map(|it| &mut it.there)
+        else {
+            return Went::Here;
+        };
+        if !self.session.ask_elsewhere() {
+            return Went::Here;
+        }
+        replica.waited_for = 0;
+        self.runs = Runs::Replica(replica.place);
+        around.entry.set_elsewhere(replica.backend.thread);
+        self.spread.begins(self.runs);
         self.flush_replica();
         Went::There
     }

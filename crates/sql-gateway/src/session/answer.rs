@@ -247,6 +247,7 @@ impl Session {
         let scanned_with = self.names_version;
         if let Ok(prepared) = self.statements.get(ours) {
             (prepared.scanned_with, prepared.backslash) = (scanned_with, backslash);
+            prepared.ran_with = scanned_with;
         }
         let mut renamed = bytes.to_vec();
         renamed[HEADER + 1..HEADER + 5].copy_from_slice(&ours.to_le_bytes());
@@ -390,6 +391,7 @@ impl Session {
             }
             code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
                 self.statements.long_data_used(self.statement_ref);
+                self.ran_here();
             }
             _ => {}
         }
@@ -413,9 +415,10 @@ impl Session {
             }
             Is::SetNames if self.statement.marks.has(Marks::COLLATE) => {
                 match names_collation(text).filter(|_| self.command == code::QUERY) {
-                    Some(name) => self
-                        .state
-                        .variable(b"collation_connection", name.as_bytes()),
+                    Some(name) => {
+                        let name = name.to_owned();
+                        self.state.names(&name);
+                    }
                     None => self.state.pins.add(Pins::UNTRACKED),
                 }
             }

@@ -5,7 +5,7 @@ use wire::command::{Shape, code};
 use wire::gtid::Gtid;
 use wire::packet::{HEADER, packet};
 use wire::reply::ErrPacket;
-use wire::statement::{Kind as Is, Marks, Verdict};
+use wire::statement::Verdict;
 use wire::walk::Walker;
 
 use super::answer::{Given, Refusal};
@@ -131,6 +131,15 @@ impl Session {
         let Ok(prepared) = self.statements.get(id) else {
             return false;
         };
+        let version = self.names_version;
+        // Why: what was defined since is no news to a client that has heard of it from the primary.
+        if replica
+            .prepared
+            .get(&id)
+            .is_some_and(|there| there.names != version)
+        {
+            replica.close(id);
+        }
         let there = replica.prepared.get_mut(&id);
         let is_new = there.is_none();
         let types_known = there.as_ref().is_some_and(|there| there.types_known);
@@ -138,7 +147,7 @@ impl Session {
         if let (true, Some(text)) = (is_new, &prepared.text) {
             let payload = [&[code::STMT_PREPARE], &**text].concat();
             replica.outbox.extend_from_slice(&packet(0, &payload));
-            replica.owed.push_back(Owed::Prepared(id));
+            replica.owed.push_back(Owed::Prepared(id, version));
         }
         let payload = self.request.payload();
         if let Some(place) = ParameterTypes::find(self.command, payload, prepared.parameters) {
@@ -203,6 +212,10 @@ impl Session {
                 self.runs_on_primary();
             }
             Said::NotPrepared => self.runs_on_primary(),
+            Said::Rows(rows) => {
+                self.take_rows(rows);
+                self.runs_on_primary();
+            }
         }
         Ok(Given { used, pass: 0 })
     }
@@ -280,12 +293,18 @@ impl Session {
 
     /// The client has closed a prepared statement: the replica hears it with the next read.
     pub(super) fn close_elsewhere(&mut self, id: u32) {
-        if let Some(replica) = &mut self.replica
-            && let Some(there) = replica.prepared.remove(&id)
+        if let Some(replica) = &mut self.replica {
+            replica.close(id);
+        }
+    }
+
+    /// The primary has run a prepared statement: its answer says what was defined since it was prepared.
+    pub(super) fn ran_here(&mut self) {
+        let version = self.names_version;
+        if self.side == Side::Primary
+            && let Ok(prepared) = self.statements.get(self.statement_ref)
         {
-            let id = there.server_id.to_le_bytes();
-            let payload = [&[code::STMT_CLOSE][..], &id].concat();
-            replica.outbox.extend_from_slice(&packet(0, &payload));
+            prepared.ran_with = version;
         }
     }
 
@@ -324,29 +343,11 @@ impl Session {
 
     /// True when the last statement was answered by the replica.
     pub(crate) fn was_elsewhere(&self) -> bool {
-        self.last_side == Side::Replica
+        self.past.last == Side::Replica
     }
 
     /// The last transaction this session wrote, if it wrote any.
     pub(crate) fn wrote(&self) -> Option<Gtid> {
         self.wrote
-    }
-
-    /// After a statement: which side can be asked about it.
-    pub(super) fn remember_side(&mut self) {
-        // Why: on one server, too, these leave alone what a statement behind them asks about.
-        let is_silent = matches!(
-            self.command,
-            code::STMT_PREPARE | code::STMT_CLOSE | code::STMT_RESET | code::PING
-        );
-        if is_silent && !self.failed {
-            return;
-        }
-        self.last_side = self.side;
-        let finds = matches!(self.statement.kind, Is::Select | Is::Show | Is::Other)
-            || self.statement.marks.has(Marks::MULTI);
-        if finds && self.statement.verdict() != Verdict::Follows {
-            self.found_side = self.side;
-        }
     }
 }

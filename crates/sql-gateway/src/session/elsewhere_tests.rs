@@ -313,40 +313,103 @@ fn a_question_about_the_statement_before_when_asked_goes_where_that_ran() {
     assert_eq!(place(&session), Place::Primary(Tie::Follows));
     session.launch().unwrap();
     session.server_bytes(&result("1"), false).unwrap();
-    // FOUND_ROWS is about the last SELECT; the one just asked followed another statement and counts too.
+    // FOUND_ROWS is about the last SELECT: the one just asked.
     say(&mut session, &query("SELECT FOUND_ROWS()"));
-    assert_eq!(place(&session), Place::Replica);
-    assert!(session.launch_elsewhere(None));
-    assert_eq!(
-        session.take_to_replica(),
-        packet(0, &query("SELECT FOUND_ROWS()"))
-    );
-    assert_eq!(hear_there(&mut session, &result("9"), 1000), result("9"));
-    say(&mut session, &query("SHOW WARNINGS"));
-    assert_eq!(place(&session), Place::Replica);
-    assert!(session.launch_elsewhere(None));
+    assert_eq!(place(&session), Place::Primary(Tie::Follows));
+    session.launch().unwrap();
+    session.server_bytes(&result("1"), false).unwrap();
+    read_there(&mut session, "SELECT a FROM t", None);
+    hear_there(&mut session, &result("a"), 1000);
+    for text in ["SELECT FOUND_ROWS()", "SHOW WARNINGS"] {
+        say(&mut session, &query(text));
+        assert_eq!(place(&session), Place::Replica);
+        assert!(session.launch_elsewhere(None));
+        assert_eq!(session.take_to_replica(), packet(0, &query(text)));
+        if text == "SELECT FOUND_ROWS()" {
+            assert_eq!(hear_there(&mut session, &result("9"), 1000), result("9"));
+        }
+    }
     assert!(!session.replica_lost());
     assert!(session.to_client.windows(5).any(|part| part == b"40001"));
 }
 
-#[test]
-fn a_write_when_it_asks_about_a_read_on_a_replica_is_refused_once() {
+/// After a read on the replica the primary is about to run `text`, which looks back; the replica says what it found.
+fn carries(text: &str, writes: bool, found: &[u8]) -> Session {
     let mut session = session();
-    read_there(
-        &mut session,
-        "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1",
-        None,
-    );
+    let read = "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1";
+    read_there(&mut session, read, None);
     hear_there(&mut session, &result("a"), 1000);
-    say(&mut session, &query("INSERT INTO log SELECT FOUND_ROWS()"));
+    if writes {
+        run_here(&mut session, &query("UPDATE t SET a=1"), &packet(1, OK));
+    }
+    say(&mut session, &query(text));
+    assert_eq!(place(&session), Place::Ask, "{text}");
+    assert!(session.ask_elsewhere());
+    let asked = packet(0, &query("SELECT FOUND_ROWS()"));
+    assert_eq!(session.take_to_replica(), asked);
+    assert!(hear_there(&mut session, found, 3).is_empty());
+    assert_eq!(session.phase(), Phase::Ready);
     assert!(matches!(place(&session), Place::Primary(_)));
-    assert_eq!(session.launch().err(), Some(Fault::LooksBack));
-    session.fail(&Fault::LooksBack);
-    say(
-        &mut session,
-        &query("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1"),
-    );
-    assert_eq!(place(&session), Place::Primary(Tie::NotSpread));
+    session
+}
+
+#[test]
+fn what_a_read_on_a_replica_left_when_the_primary_is_asked_for_it_is_carried_there() {
+    let cases = [
+        (
+            "INSERT INTO log SELECT FOUND_ROWS()",
+            false,
+            "SELECT SQL_CALC_FOUND_ROWS",
+        ),
+        (
+            "SELECT FOUND_ROWS(), @@sql_mode",
+            false,
+            "SELECT SQL_CALC_FOUND_ROWS",
+        ),
+        ("SELECT FOUND_ROWS(), ROW_COUNT()", true, "BEGIN NOT ATOMIC"),
+    ];
+    for (text, writes, opening) in cases {
+        let mut session = carries(text, writes, &result("9"));
+        assert!(session.launch().unwrap().is_empty(), "{text}");
+        let told = std::mem::take(&mut session.to_server);
+        let sql = String::from_utf8_lossy(&told[5..]).into_owned();
+        assert!(
+            sql.starts_with(opening) && sql.contains("REPEAT('0,',9-1)"),
+            "{sql}"
+        );
+        for byte in packet(1, OK) {
+            let given = session.server_bytes(&[byte], false);
+            assert!(given.is_err() || given.unwrap().pass == 0);
+            if session.phase() == Phase::Ready {
+                break;
+            }
+        }
+        let mut session = carries(text, writes, &result("9"));
+        session.launch().unwrap();
+        session.server_bytes(&packet(1, OK), false).unwrap();
+        assert_eq!(session.launch().unwrap(), packet(0, &query(text)));
+        session.server_bytes(&packet(1, OK), false).unwrap();
+        assert_eq!(session.phase(), Phase::Idle);
+        // What the statement left is on the primary.
+        say(&mut session, &query("SHOW WARNINGS"));
+        assert_eq!(place(&session), Place::Primary(Tie::Follows));
+    }
+}
+
+#[test]
+fn what_a_read_on_a_replica_left_when_it_cannot_be_carried_is_refused_once() {
+    let text = "INSERT INTO log SELECT FOUND_ROWS()";
+    let unknown = carries(text, false, &error(1317));
+    let many = carries(text, false, &result("1000001"));
+    let mut refused = carries(text, false, &result("9"));
+    refused.launch().unwrap();
+    refused.server_bytes(&error(1064), false).unwrap();
+    for mut session in [unknown, many, refused] {
+        assert_eq!(session.launch().err(), Some(Fault::LooksBack));
+        session.fail(&Fault::LooksBack);
+        say(&mut session, &query("SELECT a FROM t"));
+        assert_eq!(place(&session), Place::Primary(Tie::NotSpread));
+    }
 }
 
 /// Prepares `text` on the primary as its statement 5 with one parameter; the client's id is 1.

@@ -4,7 +4,7 @@ use wire::command::{self, Shape, code};
 use wire::statement::{Kind, Marks};
 
 use super::parameter_types::ParameterTypes;
-use super::side::Side;
+use super::past::Burden;
 use super::{Phase, Session};
 use crate::fault::Fault;
 
@@ -17,11 +17,17 @@ impl Session {
         if let Some(fault) = self.asks_too_late() {
             return Err(fault);
         }
-        let looks_back = self.statement.marks.has(Marks::LOOKS_BACK);
-        if looks_back && self.looks_at() == Side::Replica && !self.looks_at_itself() {
-            // Why: run again, both run here.
-            self.spreads = None;
-            return Err(Fault::LooksBack);
+        match self.burden() {
+            Burden::Nothing => {}
+            Burden::Known { rows, count } => {
+                self.carry(rows, count);
+                return Ok(&[]);
+            }
+            Burden::Unknown | Burden::TooMuch => {
+                // Why: run again, both run here.
+                self.spreads = None;
+                return Err(Fault::LooksBack);
+            }
         }
         let runs = matches!(
             self.command,

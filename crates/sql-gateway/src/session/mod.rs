@@ -17,6 +17,7 @@ mod launch;
 mod loss;
 mod parameter_types;
 mod parting;
+mod past;
 mod prepared;
 mod preparing;
 mod reading;
@@ -47,6 +48,7 @@ use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
 use known::Lately;
 use parting::Parting;
+use past::Past;
 use prepared::Statements;
 use reading::Reader;
 use replica::Replica;
@@ -152,9 +154,7 @@ pub(crate) struct Session {
     side: Side,
     /// The current statement runs on the primary, whatever it is.
     tied: bool,
-    /// Where the statement before ran, and where the last one that FOUND_ROWS asks about.
-    last_side: Side,
-    found_side: Side,
+    past: Past,
     surprise: Option<u64>,
     /// The replica did not reach its position in time.
     late: bool,
@@ -217,8 +217,7 @@ impl Session {
             replica: None,
             side: Side::Primary,
             tied: false,
-            last_side: Side::Primary,
-            found_side: Side::Primary,
+            past: Past::default(),
             surprise: None,
             late: false,
             wrote: None,
@@ -403,6 +402,7 @@ impl Session {
         self.kill = None;
         self.side = Side::Primary;
         self.tied = false;
+        self.past.settle();
     }
 }
 

@@ -59,6 +59,7 @@ impl Session {
     /// An answer has these many warnings; an error counts as one.
     pub(super) fn note_warnings(&mut self, warnings: u16) {
         self.parting.has_trouble |= warnings != 0;
+        self.past.warns(warnings);
     }
 
     /// A statement has ended.

@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     /// The state of what is known of names when its text was looked at, and how backslashes were read then.
     pub(crate) scanned_with: u64,
     pub(crate) backslash: bool,
+    /// The same when the primary prepared or ran it last.
+    pub(crate) ran_with: u64,
     /// The default database it was prepared with.
     pub(crate) database: Box<[u8]>,
     /// The id on the server.
@@ -85,6 +87,7 @@ impl Statements {
             text: text.map(Into::into),
             statement,
             scanned_with: 0,
+            ran_with: 0,
             backslash: true,
             database: database.into(),
             server_id,

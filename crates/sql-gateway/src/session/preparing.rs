@@ -29,6 +29,9 @@ impl Session {
 
     /// The answer to a PREPARE of our own.
     pub(super) fn preparing_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
+        if self.past.is_carrying() {
+            return self.carrying_step(input);
+        }
         let (used, kind, bytes) = swallow(&mut self.walker, input)?;
         match kind {
             Some(Kind::Prepared) => {

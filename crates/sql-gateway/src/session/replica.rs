@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use wire::codec::Malformed;
-use wire::command::Shape;
-use wire::packet::HEADER;
+use wire::command::{Shape, code};
+use wire::packet::{HEADER, packet};
 use wire::walk::{Kind, Step, Walker};
 
 /// The answer to a wait is a number in a row; more than this is something else.
@@ -18,8 +18,10 @@ pub(super) enum Owed {
     Setting,
     /// To the wait for a position.
     Wait,
-    /// To the preparation of the statement with this id of the client.
-    Prepared(u32),
+    /// To the preparation of the statement with this id of the client, in this state of what names mean.
+    Prepared(u32, u64),
+    /// To the question how many rows were found.
+    Rows,
     /// To the client's statement.
     Answer,
     /// To a statement whose answer nobody wants any more.
@@ -37,6 +39,8 @@ pub(super) enum Said {
     NotReached,
     /// The statement could not be prepared.
     NotPrepared,
+    /// So many rows were found, if it says so.
+    Rows(Option<u64>),
     /// The session cannot be set up there.
     Unfit,
 }
@@ -45,6 +49,8 @@ pub(super) enum Said {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct There {
     pub(super) server_id: u32,
+    /// What names meant then.
+    pub(super) names: u64,
     /// The replica has heard the types of its parameters.
     pub(super) types_known: bool,
 }
@@ -89,6 +95,14 @@ impl Replica {
         }
     }
 
+    /// The statement is closed there, with the next bytes that go there.
+    pub(super) fn close(&mut self, id: u32) {
+        if let Some(there) = self.prepared.remove(&id) {
+            let payload = [&[code::STMT_CLOSE][..], &there.server_id.to_le_bytes()].concat();
+            self.outbox.extend_from_slice(&packet(0, &payload));
+        }
+    }
+
     /// Nobody waits for the answer to the client's statement any more.
     pub(super) fn forget_answer(&mut self) {
         for owed in &mut self.owed {
@@ -108,8 +122,8 @@ impl Replica {
     ) -> Result<(usize, Said), Malformed> {
         let shape = match owed {
             Owed::Setting => Shape::Simple,
-            Owed::Prepared(_) => Shape::Prepare,
-            Owed::Wait | Owed::Answer | Owed::Nothing => Shape::Query,
+            Owed::Prepared(..) => Shape::Prepare,
+            Owed::Wait | Owed::Rows | Owed::Answer | Owed::Nothing => Shape::Query,
         };
         let walker = self
             .walker
@@ -122,10 +136,10 @@ impl Replica {
             Step::KeptPacket { kind, used, .. } => (*used, Some(*kind)),
         };
         match (owed, kind) {
-            (Owed::Wait, None) if self.answer.len() + used <= MAX_ANSWER => {
+            (Owed::Wait | Owed::Rows, None) if self.answer.len() + used <= MAX_ANSWER => {
                 self.answer.extend_from_slice(&input[..used]);
             }
-            (Owed::Prepared(id), Some(Kind::Prepared)) => {
+            (Owed::Prepared(id, names), Some(Kind::Prepared)) => {
                 let packet = match &step {
                     Step::KeptPacket { bytes, .. } => bytes.as_slice(),
                     _ => &input[..used],
@@ -133,6 +147,7 @@ impl Replica {
                 let number = packet.get(HEADER + 1..HEADER + 5);
                 let number = number.and_then(|id| id.first_chunk()).copied();
                 let there = There {
+                    names,
                     server_id: number.map_or(0, u32::from_le_bytes),
                     types_known: true,
                 };
@@ -146,8 +161,11 @@ impl Replica {
         let failed = kind == Some(Kind::Err);
         let said = match owed {
             Owed::Setting if failed => Said::Unfit,
-            Owed::Prepared(_) if failed => Said::NotPrepared,
-            Owed::Wait if failed || !is_zero(&self.answer, deprecate_eof) => Said::NotReached,
+            Owed::Prepared(..) if failed => Said::NotPrepared,
+            Owed::Wait if failed || number(&self.answer, deprecate_eof) != Some(0) => {
+                Said::NotReached
+            }
+            Owed::Rows => Said::Rows(number(&self.answer, deprecate_eof).filter(|_| !failed)),
             _ => Said::Good,
         };
         self.walker = None;
@@ -165,15 +183,18 @@ impl Replica {
     }
 }
 
-/// True when the only value of a result is `0`: MASTER_GTID_WAIT has reached its position.
-fn is_zero(answer: &[u8], deprecate_eof: bool) -> bool {
+/// The only value of a result, when it is a number without a sign; `0` of MASTER_GTID_WAIT: the position is reached.
+fn number(answer: &[u8], deprecate_eof: bool) -> Option<u64> {
     let mut rest = answer;
     // The number of columns, one definition, and with the older protocol an EOF.
     for _ in 0..if deprecate_eof { 2 } else { 3 } {
-        let Some(header) = wire::packet::Header::read(rest) else {
-            return false;
-        };
-        rest = rest.get(HEADER + header.length..).unwrap_or_default();
+        let header = wire::packet::Header::read(rest)?;
+        rest = rest.get(HEADER + header.length..)?;
     }
-    rest.get(HEADER..HEADER + 2) == Some(b"\x010")
+    let (length, rest) = rest.get(HEADER..)?.split_first()?;
+    let digits = rest.get(..usize::from(*length))?;
+    let is_one = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let canonical = digits.len() == 1 || digits.first() != Some(&b'0');
+    (is_one && canonical).then_some(())?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }

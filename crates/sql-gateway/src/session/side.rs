@@ -9,6 +9,7 @@ use wire::command::code;
 use wire::flags;
 use wire::statement::{Kind, Marks, Reason, Statement, Verdict, scan, scan_with};
 
+use super::past::Burden;
 use super::state::Pins;
 use super::{Phase, Session, Transaction};
 
@@ -31,6 +32,8 @@ pub(crate) enum Place {
     Either,
     /// To the replica: it asks about what ran there. Nothing may be asked there before it.
     Replica,
+    /// To the primary, when the replica was asked what the statement asks about, by [`Session::ask_elsewhere`].
+    Ask,
 }
 
 /// What ties a statement to the primary.
@@ -207,30 +210,19 @@ impl Session {
             return Place::Primary(Tie::Command);
         }
         if self.statement.verdict() == Verdict::Follows {
-            let there = self.looks_at() == Side::Replica
-                && self.replica.is_some()
-                && !self.tied
-                && !self.looks_at_both();
-            return if there {
+            let can = self.replica.is_some() && !self.tied;
+            return if can && self.is_told_there() {
                 Place::Replica
+            } else if can && self.burden() == Burden::Unknown {
+                Place::Ask
             } else {
                 Place::Primary(Tie::Follows)
             };
         }
         match self.tie(surprises) {
+            Some(_) if self.asks_replica() => Place::Ask,
             Some(tie) => Place::Primary(tie),
             None => Place::Either,
-        }
-    }
-
-    /// True when it may ask about a read on the replica and about a later statement on the primary.
-    fn looks_at_both(&self) -> bool {
-        let of_rows = self.statement.marks.has(Marks::FOUND_ROWS);
-        of_rows && self.found_side != self.last_side && {
-            let text = self.wording().unwrap_or_default();
-            let word = b"row_count";
-            text.windows(word.len())
-                .any(|part| part.eq_ignore_ascii_case(word))
         }
     }
 
@@ -255,13 +247,9 @@ impl Session {
         prepared.and_then(|prepared| prepared.text.as_deref())
     }
 
-    /// Where what a statement that looks back asks about has run.
-    pub(super) fn looks_at(&self) -> Side {
-        if self.statement.marks.has(Marks::FOUND_ROWS) {
-            self.found_side
-        } else {
-            self.last_side
-        }
+    /// True when it runs on the primary and asks for the rows that a read on the replica found.
+    fn asks_replica(&self) -> bool {
+        self.replica.is_some() && !self.tied && self.burden() == Burden::Unknown
     }
 
     fn tie(&self, surprises: &Surprises) -> Option<Tie> {
@@ -330,6 +318,10 @@ impl Session {
         let is_last = self.statement_ref == u32::MAX;
         if is_last || prepared.text.is_none() || prepared.long_data || prepared.cursor {
             return Some(Tie::NotKept);
+        }
+        // Why: it may have other columns now, and only who prepared it can say so to the client.
+        if prepared.ran_with != self.names_version {
+            return Some(Tie::Names);
         }
         // The byte behind the id: which kind of cursor is asked for.
         if self.request.payload().get(5) != Some(&0) {

@@ -76,6 +76,9 @@ impl Pins {
 pub(crate) struct State {
     /// Variables in the order of their last assignment.
     variables: Vec<(Box<str>, Box<[u8]>)>,
+    /// The character set and collation that SET NAMES gave the results. Why beside the variables: they name the character set only, and
+    /// what is said of columns shows the collation.
+    results: Option<(Box<str>, Box<str>)>,
     pub(crate) database: Box<[u8]>,
     pub(crate) pins: Pins,
     /// `SET TRANSACTION …` that waits for its transaction.
@@ -117,6 +120,7 @@ impl State {
             _ if name.starts_with("session_track_") => return self.pins.add(Pins::UNTRACKED),
             // Why: the server does not report the collation that goes with a new charset (10.11.19).
             "character_set_connection" => self.forget("collation_connection"),
+            "character_set_results" => self.results = None,
             _ => {}
         }
         self.forget(name);
@@ -160,29 +164,34 @@ impl State {
         };
     }
 
-    /// The statement that sets the variables, if there are any.
-    pub(super) fn settings(&self) -> Option<String> {
-        let mut set = String::new();
-        for (name, value) in &self.variables {
-            set.push_str(if set.is_empty() { "SET " } else { ", " });
-            let plain = || format!("{name}={}", literal(name, value));
-            set.push_str(&self.names(name, value).unwrap_or_else(plain));
-        }
-        (!set.is_empty()).then_some(set)
+    /// SET NAMES has given a collation to all that it names.
+    pub(super) fn names(&mut self, collation: &str) {
+        self.variable(b"collation_connection", collation.as_bytes());
+        let charset = self.value("character_set_results").map(<[u8]>::to_vec);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.results = charset
+            .and_then(|charset| String::from_utf8(charset).ok())
+            .filter(|charset| charset.chars().all(plain) && collation.chars().all(plain))
+            .map(|charset| (charset.into(), collation.into()));
     }
 
-    /// A collation that came with its character set, by SET NAMES. Why so again: what is said of columns shows it, too.
-    fn names(&self, name: &str, collation: &[u8]) -> Option<String> {
-        let charset = self.value("character_set_results")?;
-        let sets = ["character_set_client", "character_set_connection"];
-        let is_one = sets.iter().all(|set| self.value(set) == Some(charset));
-        let fits = collation.starts_with(charset) && collation.get(charset.len()) == Some(&b'_');
-        let text = std::str::from_utf8(collation).ok()?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        (name == "collation_connection" && is_one && fits && text.chars().all(plain)).then(|| {
-            let charset = String::from_utf8_lossy(charset);
-            format!("NAMES {charset} COLLATE {text}")
-        })
+    /// The statement that sets the variables, if there are any.
+    pub(super) fn settings(&self) -> Option<String> {
+        let set = self.assignments().join(", ");
+        (!set.is_empty()).then(|| format!("SET {set}"))
+    }
+
+    /// What SET assigns: SET NAMES first, where it gave a collation.
+    fn assignments(&self) -> Vec<String> {
+        let names = self.results.as_ref();
+        let mut all: Vec<_> = names
+            .map(|(charset, collation)| format!("NAMES {charset} COLLATE {collation}"))
+            .into_iter()
+            .collect();
+        let is_left = |name: &str| names.is_none() || name != "character_set_results";
+        let left = self.variables.iter().filter(|(name, _)| is_left(name));
+        all.extend(left.map(|(name, value)| format!("{name}={}", literal(name, value))));
+        all
     }
 
     fn value(&self, name: &str) -> Option<&[u8]> {
@@ -214,11 +223,9 @@ impl State {
     /// The statements that make this state on a fresh connection; each is answered with OK.
     pub(crate) fn script(&self) -> Vec<String> {
         let mut set = TRACKING.to_owned();
-        for (name, value) in &self.variables {
+        for assignment in self.assignments() {
             set.push_str(", ");
-            set.push_str(name);
-            set.push('=');
-            set.push_str(&literal(name, value));
+            set.push_str(&assignment);
         }
         if self.last_insert_id != 0 {
             set.push_str(", last_insert_id=");

@@ -147,6 +147,7 @@ impl Server {
             "--plugin-load-add=auth_ed25519",
             "--local-infile=1",
             "--log-bin=bin",
+            "--binlog-format=ROW",
         ]);
         let mut guard = command
             .stdin(Stdio::piped())

@@ -26,19 +26,3 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
     ),
     ("login_unix_socket", "1698 says what to do"),
 ];
-
-/// The same, only where reads go to a replica, and in some of their ways.
-pub(crate) const KNOWN_WITH_REPLICA: &[(&str, &str)] = &[
-    (
-        "found_rows_after_a_write",
-        "FOUND_ROWS() and ROW_COUNT() in one statement, about statements on two servers: 1213, once",
-    ),
-    (
-        "show_warnings",
-        "a prepared SELECT without a table keeps the warnings of the statement before it, on another server",
-    ),
-    (
-        "collation_with_a_great_id",
-        "`SET collation_connection` behind `SET NAMES … COLLATE`: columns are described with another collation",
-    ),
-];

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::book::{self, Probe};
-use crate::known::{KNOWN, KNOWN_WITH_REPLICA};
+use crate::known::KNOWN;
 use crate::stage::Way;
 use crate::stand::{Side, Stand};
 
@@ -78,11 +78,7 @@ fn every_probe_when_run_through_the_gateway_is_answered_as_by_the_server_itself(
         let count = topics.entry(probe.topic).or_default();
         count.1 += 1;
         count.0 += usize::from(found.is_empty());
-        let is_excused = stand.has_replica()
-            && KNOWN_WITH_REPLICA
-                .iter()
-                .any(|(name, _)| *name == probe.name);
-        if is_known(probe) == found.is_empty() && !is_excused {
+        if is_known(probe) == found.is_empty() {
             let text = if found.is_empty() {
                 "is answered as by a server now: take it off `known.rs` and the document".to_owned()
             } else {
@@ -129,7 +125,7 @@ fn difference_when_one_packet_differs_then_it_and_its_statement_are_named() {
 fn book_when_read_then_names_are_unique_and_known_ones_exist_and_are_documented() {
     let mut names: Vec<&str> = book::all().iter().map(|probe| probe.name).collect();
     let document = include_str!("../../../../docs/reference/gateway-probes.md");
-    for (name, _) in KNOWN.iter().chain(KNOWN_WITH_REPLICA) {
+    for (name, _) in KNOWN {
         assert!(names.contains(name), "`{name}` is no probe");
         assert!(
             document.contains(&format!("`{name}`")),

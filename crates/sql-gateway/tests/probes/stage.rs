@@ -54,6 +54,8 @@ pub(crate) struct Stage {
     pub(crate) directory: PathBuf,
     /// Through the gateway: statements wait until it knows what names mean, so that reads can go to the replica.
     pub(crate) lexicon: Option<Arc<Lexicon>>,
+    /// That was waited for in vain.
+    is_unsettled: bool,
     conns: BTreeMap<u8, Conn>,
     /// Connections whose server id is wanted.
     pub(crate) wants_ids: bool,
@@ -81,6 +83,7 @@ impl Stage {
             transcript: Vec::new(),
             directory,
             lexicon: None,
+            is_unsettled: false,
             conns: BTreeMap::new(),
             wants_ids: false,
             shows_changes: false,
@@ -155,14 +158,17 @@ impl Stage {
         self.say(&format!("{number} ends: {ended}"));
     }
 
-    fn settle(&self) {
-        let end = Instant::now() + Duration::from_millis(300);
-        while let Some(lexicon) = &self.lexicon
-            && !lexicon.is_known()
-            && Instant::now() < end
-        {
+    /// Waits until it is known what names mean; once for as long as it is not: nobody learns it under locks.
+    fn settle(&mut self) {
+        let Some(lexicon) = &self.lexicon else {
+            return;
+        };
+        let limit = if self.is_unsettled { 0 } else { 300 };
+        let end = Instant::now() + Duration::from_millis(limit);
+        while !lexicon.is_known() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(1));
         }
+        self.is_unsettled = !lexicon.is_known();
     }
 
     /// Sends a command and reads its answer, both unrecorded.

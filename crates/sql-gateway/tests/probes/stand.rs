@@ -71,10 +71,6 @@ impl Stand {
         }
     }
 
-    pub(crate) fn has_replica(&self) -> bool {
-        self.replica.is_some()
-    }
-
     /// What hinders replication, if anything does.
     pub(crate) fn replication_error(&self) -> String {
         let replica = self.replica.as_ref();
