@@ -18,6 +18,7 @@ mod measure;
 mod pool;
 mod raw;
 mod reports;
+mod scale;
 mod seen;
 mod server;
 mod session;

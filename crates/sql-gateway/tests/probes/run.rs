@@ -1,4 +1,4 @@
-//! Runs all probes on both sides and compares what was said.
+//! Runs all probes directly and through both gateways, and compares what was said.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +27,7 @@ fn difference(direct: &[String], gateway: &[String]) -> Option<String> {
 
 fn transcript(stand: &Stand, probe: &Probe, side: Side, way: Way) -> Vec<String> {
     let mut stage = stand.stage(side, way);
-    if side == Side::Gateway && is_known(probe) {
+    if side != Side::Direct && is_known(probe) {
         // Why: what is known not to happen needs no long wait.
         stage.patience = Duration::from_millis(300);
     }
@@ -49,13 +49,20 @@ fn is_known(probe: &Probe) -> bool {
 fn differences(stand: &Stand, probe: &Probe) -> Vec<String> {
     let differs = |way: &Way| {
         let direct = transcript(stand, probe, Side::Direct, *way);
-        let gateway = transcript(stand, probe, Side::Gateway, *way);
-        difference(&direct, &gateway).map(|text| format!("{}: {text}", way.word()))
+        let against = |side: &Side| {
+            let gateway = transcript(stand, probe, *side, *way);
+            let text = difference(&direct, &gateway)?;
+            Some(format!("{}, {}: {text}", way.word(), side.word()))
+        };
+        [Side::Alone, Side::Split]
+            .iter()
+            .filter_map(against)
+            .collect::<Vec<_>>()
     };
     // Why: one way is enough to see that what is known still holds, and some of it takes its time.
     let ways = if is_known(probe) { 1 } else { 3 };
     let ways = probe.ways().iter().take(ways);
-    ways.filter_map(differs).collect()
+    ways.flat_map(differs).collect()
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Where probes are run: a real server, and a gateway in this process before it.
+//! Where probes are run: a real server with a replica, and two gateways in this process before them: one that sends reads
+//! to the replica whenever they may go there, and one that sends everything to the server.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,59 +14,70 @@ use crate::world::World;
 
 pub(crate) struct Stand {
     pub(crate) server: Server,
-    /// The gateway's reads go there, when `PROBES_SPLIT` is set. Why not always: each definition is waited for twice.
-    replica: Option<Server>,
-    gateway: SocketAddr,
-    /// Kept: it ends with these.
-    world: World,
+    replica: Server,
+    /// Kept: they end with these.
+    alone: World,
+    split: World,
     _runtime: tokio::runtime::Runtime,
     directory: tempfile::TempDir,
 }
 
-/// One of the two addresses.
+/// One of the addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Direct,
-    Gateway,
+    /// Through the gateway that knows of no replica.
+    Alone,
+    /// Through the one that prefers the replica.
+    Split,
+}
+
+impl Side {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Alone => "alone",
+            Self::Split => "with a replica",
+        }
+    }
 }
 
 impl Stand {
     pub(crate) fn start() -> Self {
         let server = Server::start_in("a", memory());
         server.sql("SET GLOBAL log_bin_trust_function_creators = 1");
-        let replica = std::env::var_os("PROBES_SPLIT").map(|_| {
-            let replica = Server::start_in("a", memory());
-            replica.replicate(&server);
-            replica
-        });
+        let replica = Server::start_in("a", memory());
+        replica.replicate(&server);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let world = {
+        let (alone, split) = {
             let _inside = runtime.enter();
-            let world = World::with(Config {
-                split: replica.is_some(),
-                prefer_replicas: true,
-                wait_max: Duration::from_secs(10),
-                ..Config::default()
-            });
-            world.knows("a", &server);
-            world.route(1, Some("a"));
-            if let Some(replica) = &replica {
-                world.knows("own", replica);
-                world.route_with(1, "a", "own");
-                world.teach(&server);
-            }
-            world
+            let world = |split| {
+                World::with(Config {
+                    split,
+                    prefer_replicas: true,
+                    wait_max: Duration::from_secs(10),
+                    ..Config::default()
+                })
+            };
+            let (alone, split) = (world(false), world(true));
+            alone.knows("a", &server);
+            alone.route(1, Some("a"));
+            split.knows("a", &server);
+            split.knows("own", &replica);
+            split.route_with(1, "a", "own");
+            split.teach(&server);
+            (alone, split)
         };
         let directory = memory();
         Self {
-            gateway: world.address,
             server,
             replica,
-            world,
+            alone,
+            split,
             _runtime: runtime,
             directory,
         }
@@ -73,21 +85,21 @@ impl Stand {
 
     /// What hinders replication, if anything does.
     pub(crate) fn replication_error(&self) -> String {
-        let replica = self.replica.as_ref();
-        let status = replica.map_or_else(String::new, |it| it.sql("SHOW SLAVE STATUS"));
+        let status = self.replica.sql("SHOW SLAVE STATUS");
         let errors = |part: &&str| part.contains("Error ");
         status.split('\t').filter(errors).collect()
     }
 
     /// Reads that the gateway sent to the replica so far.
     pub(crate) fn reads(&self) -> u64 {
-        self.world.handle.stats().reads_on_replicas
+        self.split.handle.stats().reads_on_replicas
     }
 
     pub(crate) fn address(&self, side: Side) -> SocketAddr {
         match side {
             Side::Direct => SocketAddr::from(([127, 0, 0, 1], self.server.port)),
-            Side::Gateway => self.gateway,
+            Side::Alone => self.alone.address,
+            Side::Split => self.split.address,
         }
     }
 
@@ -97,8 +109,7 @@ impl Stand {
         clean(address, way);
         let directory = fresh(self.directory.path());
         let mut stage = Stage::new(address, way, side == Side::Direct, directory);
-        let spreads = side == Side::Gateway && self.replica.is_some();
-        stage.lexicon = spreads.then(|| self.world.handle.lexicon());
+        stage.lexicon = (side == Side::Split).then(|| self.split.handle.lexicon());
         stage
     }
 }
@@ -143,7 +154,7 @@ fn stand_when_a_file_is_named_then_says_its_ports_there_and_stays() {
     let stand = Stand::start();
     stand.server.sql("CREATE DATABASE test");
     let own = stand.server.port;
-    let text = format!("{own} {}\n", stand.gateway.port());
+    let text = format!("{own} {}\n", stand.split.address.port());
     std::fs::write(&file, text).unwrap();
     while Path::new(&file).exists() {
         std::thread::sleep(std::time::Duration::from_millis(100));
