@@ -26,12 +26,14 @@ fn difference(direct: &[String], gateway: &[String]) -> Option<String> {
 }
 
 fn transcript(stand: &Stand, probe: &Probe, side: Side, way: Way) -> Vec<String> {
+    let begun = Instant::now();
     let mut stage = stand.stage(side, way);
     if side != Side::Direct && is_known(probe) {
         // Why: what is known not to happen needs no long wait.
         stage.patience = Duration::from_millis(300);
     }
     probe.play(&mut stage);
+    stand.took(side, begun.elapsed());
     let broken = &stage.broken;
     assert!(
         broken.is_empty(),
@@ -103,6 +105,9 @@ fn every_probe_when_run_through_the_gateway_is_answered_as_by_the_server_itself(
     }
     println!("{:<22}{same:>4} of {all:>3} as direct", "all");
     println!("{:<22}{:>4} on the replica", "reads", stand.reads());
+    for side in [Side::Direct, Side::Alone, Side::Split] {
+        println!("{:<22}{:>4.0?}", side.word(), stand.time(side));
+    }
     assert_eq!(stand.replication_error(), "", "replication goes on");
     assert!(all > 0, "there is no such probe");
     assert!(

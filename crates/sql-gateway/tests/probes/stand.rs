@@ -1,6 +1,7 @@
 //! Where probes are run: a real server with a replica, and two gateways in this process before them: one that sends reads
 //! to the replica whenever they may go there, and one that sends everything to the server.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(crate) struct Stand {
     split: World,
     _runtime: tokio::runtime::Runtime,
     directory: tempfile::TempDir,
+    /// How long all runs on each side took.
+    spent: [Cell<Duration>; 3],
 }
 
 /// One of the addresses.
@@ -80,7 +83,19 @@ impl Stand {
             split,
             _runtime: runtime,
             directory,
+            spent: Default::default(),
         }
+    }
+
+    /// A run on this side took so long.
+    pub(crate) fn took(&self, side: Side, time: Duration) {
+        let spent = &self.spent[side as usize];
+        spent.set(spent.get() + time);
+    }
+
+    /// How long all of them took.
+    pub(crate) fn time(&self, side: Side) -> Duration {
+        self.spent[side as usize].get()
     }
 
     /// What hinders replication, if anything does.
