@@ -65,6 +65,11 @@ pub(crate) struct Scanner<'a> {
     name: u64,
     qualifier: u64,
     digest: u64,
+    /// What FOUND_ROWS or ROW_COUNT asks for, if it is called.
+    asks: Marks,
+    /// Words FROM so far that no DUAL follows, and where the last one stood.
+    sources: u32,
+    source: u32,
     reason: Option<Reason>,
     reason_at: usize,
     /// Why a statement of its kind runs on the primary.
@@ -95,6 +100,9 @@ impl<'a> Scanner<'a> {
             name: 0,
             qualifier: 0,
             digest: 0,
+            asks: Marks(0),
+            sources: 0,
+            source: 0,
             reason: None,
             reason_at: 0,
             of_kind: Some(Reason::Unknown),
@@ -159,6 +167,8 @@ impl<'a> Scanner<'a> {
             Verdict::Primary(reason)
         } else if self.marks.has(Marks::NOT_PLAIN) || !is_read {
             Verdict::Primary(Reason::Unknown)
+        } else if self.marks.has(Marks::LOOKS_BACK) && self.sources > 0 {
+            Verdict::Primary(Reason::Past)
         } else if self.marks.has(Marks::LOOKS_BACK) {
             Verdict::Follows
         } else {
@@ -232,7 +242,8 @@ impl<'a> Scanner<'a> {
         self.begins();
         if let Before::Word(call) = self.before {
             match call {
-                Call::Pure | Call::LooksBack => {}
+                Call::Pure => {}
+                Call::LooksBack => self.marks.add(self.asks),
                 Call::Here(reason) => self.tie(reason),
                 Call::Special(reason) => self.unknown_function(reason),
                 Call::Unknown => self.unknown_function(Reason::UnknownFunction),
@@ -392,8 +403,22 @@ impl<'a> Scanner<'a> {
             }
             Bare::Sequence => return self.tie(Reason::Sequence),
             Bare::GetLock => Marks::NAMED_LOCK,
-            Bare::FoundRows => Marks(Marks::LOOKS_BACK.0 | Marks::FOUND_ROWS.0),
-            Bare::RowCount => Marks::LOOKS_BACK,
+            Bare::FoundRows => {
+                self.asks = Marks(Marks::LOOKS_BACK.0 | Marks::FOUND_ROWS.0);
+                return;
+            }
+            Bare::RowCount => {
+                self.asks = Marks::LOOKS_BACK;
+                return;
+            }
+            Bare::From => {
+                (self.sources, self.source) = (self.sources + 1, self.words);
+                return;
+            }
+            Bare::Dual => {
+                self.sources -= u32::from(self.sources > 0 && self.source + 1 == self.words);
+                return;
+            }
             Bare::Diagnostics if self.kind == Kind::Other && self.words <= 3 => Marks::LOOKS_BACK,
             Bare::Temporary => Marks::TEMPORARY,
             Bare::Lock if self.flush => Marks::TABLE_LOCK,

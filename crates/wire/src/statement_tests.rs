@@ -411,6 +411,40 @@ fn statements_when_they_need_the_primary_say_why() {
 }
 
 #[test]
+fn statement_when_it_looks_back_and_reads_tables_does_not_follow() {
+    for text in [
+        "SELECT FOUND_ROWS(), COUNT(*) FROM t",
+        "SELECT ROW_COUNT() FROM (SELECT 1 FROM DUAL) AS d JOIN t",
+        "SELECT @@warning_count, a FROM t",
+        "SELECT a FROM t WHERE a < `found_rows`()",
+    ] {
+        assert_eq!(verdict(text), Verdict::Primary(Reason::Past), "{text}");
+        assert!(look(text).marks.has(Marks::LOOKS_BACK), "{text}");
+    }
+    for text in [
+        "SELECT FOUND_ROWS() FROM DUAL",
+        "SELECT `row_count` ()",
+        "SELECT @@error_count",
+    ] {
+        assert_eq!(verdict(text), Verdict::Follows, "{text}");
+    }
+    for text in [
+        "SELECT row_count, t.found_rows FROM t ORDER BY row_count",
+        "SELECT `row_count` FROM t WHERE found_rows IN (1, 2)",
+    ] {
+        assert_eq!(verdict(text), Verdict::Anywhere, "{text}");
+        assert!(!look(text).marks.has(Marks::LOOKS_BACK), "{text}");
+    }
+    assert!(
+        look("SELECT `get_lock`('a', 1)")
+            .marks
+            .has(Marks::NAMED_LOCK)
+    );
+    let text = "SELECT `nextval`(s)";
+    assert_eq!(verdict(text), Verdict::Primary(Reason::Sequence));
+}
+
+#[test]
 fn questions_about_the_statement_before_when_scanned_follow_it() {
     for text in [
         "SELECT FOUND_ROWS()",

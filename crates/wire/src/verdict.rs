@@ -66,6 +66,8 @@ pub enum Reason {
     Shows,
     /// EXPLAIN: each server has a plan of its own.
     Plan,
+    /// It asks about the statement before, and reads tables beside that.
+    Past,
     /// A text that was not seen whole.
     Cut,
     /// Not recognized.
@@ -104,6 +106,7 @@ impl Reason {
             Self::Engine => "it reads a table whose engine is not the same on every server",
             Self::Shows => "it shows something that each server has for itself",
             Self::Plan => "it asks for the plan, and each server has its own",
+            Self::Past => "it asks about the statement before, and reads tables",
             Self::Cut => "not all of its text was seen",
             Self::Unknown => "it is not recognized as a read",
         }

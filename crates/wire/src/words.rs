@@ -137,6 +137,10 @@ pub(crate) enum Bare {
     Lock,
     /// COLLATE.
     Collate,
+    /// FROM.
+    From,
+    /// DUAL: behind FROM it is no table.
+    Dual,
 }
 
 /// A known word.
@@ -219,6 +223,8 @@ const BARE: &[(Bare, &str)] = &[
     (Bare::Temporary, "temporary"),
     (Bare::Lock, "lock export"),
     (Bare::Collate, "collate"),
+    (Bare::From, "from"),
+    (Bare::Dual, "dual"),
 ];
 
 /// The words, and for each place of the table the word there (plus one).

@@ -428,6 +428,8 @@ impl Session {
                 self.note_hidden();
             }
             Is::Set | Is::SetNames | Is::SetStatement | Is::Show | Is::Use => {}
+            // Why: one without tables begins no transaction.
+            Is::Select if self.state.next_transaction.is_some() && !self.reads_tables() => {}
             _ => self.state.next_transaction = None,
         }
     }

@@ -49,6 +49,12 @@ impl Session {
         }
     }
 
+    /// The statement may read tables.
+    pub(super) fn reads_tables(&self) -> bool {
+        let text = self.wording().unwrap_or_default();
+        words(text).any(|word| word.eq_ignore_ascii_case(b"from"))
+    }
+
     /// Several statements have run, or some of them.
     pub(super) fn note_several(&mut self) {
         let text = self.wording().unwrap_or_default();

@@ -94,7 +94,10 @@ fn settings_when_they_are_for_the_next_transaction_only_are_kept_for_it() {
     run(&mut session, "SET @@tx_isolation = 'SERIALIZABLE'", &[OK]);
     assert!(session.state.next_transaction.is_some());
     assert_eq!(session.script().len(), 2);
-    run(&mut session, "DO 1", &[OK]);
+    run(&mut session, "SELECT 1", &[b"\xff\x7a\x04#42S02no"]);
+    run(&mut session, "SELECT FROM_DAYS(1)", &[OK]);
+    assert!(session.state.next_transaction.is_some());
+    run(&mut session, "SELECT a FROM t", &[OK]);
     assert_eq!(session.state.next_transaction, None);
     assert!(obstacle_after("SET @@tx_read_only = 1, sql_mode = ''", &[OK]).is_some());
     assert_eq!(

@@ -76,7 +76,7 @@ const READS: &[&str] = &[
     "SELECT id FROM t WHERE id IS NULL",
     "SELECT \"a\" = 'A', 'a' = 'A', 'x' || 'y', 1 / 3",
     "SELECT 'a\\'b', CHARSET('a'), COLLATION('a'), COLLATION(v) FROM t WHERE id = 1",
-    "SELECT DATABASE(), CURRENT_USER()",
+    "SELECT DATABASE(), USER(), CURRENT_USER()",
     "SELECT FROM_UNIXTIME(86400), DATE_FORMAT('2024-05-01', '%W %M'), WEEK('2024-01-01')",
     "SELECT CAST('x' AS INT), 1/0",
     "SELECT /* hint */ id FROM t -- end\n ORDER BY id",

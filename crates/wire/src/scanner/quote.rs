@@ -50,10 +50,20 @@ impl Scanner<'_> {
         let packed = Packed::of(self.text, start, end);
         let hash = packed.map_or_else(|| words::hash(&self.text[start..end]), Packed::hash);
         self.looked_up(hash);
-        let bare = packed.and_then(words::find).map(|word| word.bare);
-        if let Some(bare @ (Bare::OwnSchema | Bare::OwnSchemaBeforeDot)) = bare {
+        let after_dot = self.before == Before::Dot;
+        let word = packed.and_then(words::find);
+        let bare = word.map_or(Bare::Nothing, |word| word.bare);
+        if matches!(bare, Bare::OwnSchema | Bare::OwnSchemaBeforeDot) {
             self.bare(bare);
         }
-        self.before = Before::Word(Call::Unknown);
+        let mut call = Call::Unknown;
+        if let Some(word) = word.filter(|_| !after_dot)
+            && matches!(word.call, Call::LooksBack | Call::Special(_))
+        {
+            // Why: a built-in function is called by its quoted name, too.
+            call = word.call;
+            self.bare(bare);
+        }
+        self.before = Before::Word(call);
     }
 }
