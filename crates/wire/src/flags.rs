@@ -55,5 +55,7 @@ pub const CURSOR_EXISTS: u16 = 0x0040;
 pub const LAST_ROW_SENT: u16 = 0x0080;
 /// Status: backslashes in strings are ordinary characters.
 pub const NO_BACKSLASH_ESCAPES: u16 = 0x0200;
+/// Status: the open transaction only reads.
+pub const READS_ONLY: u16 = 0x2000;
 /// Status: the session's state changed (and, with [`SESSION_TRACK`], an OK packet says how).
 pub const STATE_CHANGED: u16 = 0x4000;

@@ -76,7 +76,11 @@ impl Session {
 
     pub(super) fn answer_step(&mut self, input: &[u8], killed: bool) -> Result<Given, Refusal> {
         let quiet = self.replay.runs();
-        let Stride { over, end } = self.walker.stride(input);
+        let Stride { over, end } = if self.owes_status() {
+            Stride { over: 0, end: None }
+        } else {
+            self.walker.stride(input)
+        };
         if over > 0 {
             self.stride(&input[..over], end);
             return Ok(Given {
@@ -142,6 +146,11 @@ impl Session {
             Kind::Prepared => self.meet_prepared(bytes),
         };
         self.delivered |= self.phase != Phase::Ready;
+        if as_is && self.owes_status() && matches!(kind, Kind::Ok(_) | Kind::Eof(_)) {
+            let bytes = self.with_own_status(kind, bytes);
+            self.to_client.extend_from_slice(&bytes);
+            return Ok(false);
+        }
         Ok(as_is)
     }
 

@@ -333,6 +333,49 @@ fn a_question_about_the_statement_before_when_asked_goes_where_that_ran() {
     assert!(session.to_client.windows(5).any(|part| part == b"40001"));
 }
 
+#[test]
+fn an_answer_of_the_replica_when_a_transaction_is_open_on_the_primary_says_so() {
+    let modern = |capabilities| {
+        let mut session = Session::new(capabilities, b"shop", flags::AUTOCOMMIT);
+        session.to_server.clear();
+        session.server_bytes(&packet(1, OK), false).unwrap();
+        session.spread(45);
+        session.know(1, Some(Arc::default()));
+        session.replica_attached(b"shop");
+        session
+    };
+    let rows = |end: &'static [u8]| {
+        let parts: [&[u8]; 4] = [b"\x01", b"\x03def a column", b"\x019", end];
+        let numbered = (1..).zip(parts);
+        let packets = numbered.map(|(number, part)| packet(number, part));
+        packets.collect::<Vec<_>>().concat()
+    };
+    let eof = |status: u8| [&b"\xfe\0\0"[..], &[status, 0]].concat();
+    for (begin, status) in [("BEGIN", 3_u8), ("SET autocommit=0", 0)] {
+        let ok = packet(1, &[0, 0, 0, status, 0, 0, 0]);
+        let mut session = self::session();
+        read_there(&mut session, "SELECT a FROM t", None);
+        hear_there(&mut session, &result("a"), 1000);
+        run_here(&mut session, &query(begin), &ok);
+        say(&mut session, &query("SELECT FOUND_ROWS()"));
+        assert_eq!(place(&session), Place::Replica);
+        assert!(session.launch_elsewhere(None));
+        let heard = hear_there(&mut session, &result("9"), 5);
+        assert!(heard.ends_with(&packet(5, &eof(status))), "{heard:?}");
+        assert_eq!(session.phase(), Phase::Idle);
+
+        let mut session = modern(flags::PROTOCOL_41 | flags::DEPRECATE_EOF);
+        read_there(&mut session, "SELECT a FROM t", None);
+        hear_there(&mut session, &rows(b"\xfe\0\0\x02\0\0\0"), 1000);
+        run_here(&mut session, &query(begin), &ok);
+        say(&mut session, &query("SELECT FOUND_ROWS()"));
+        assert!(session.launch_elsewhere(None));
+        let heard = hear_there(&mut session, &rows(b"\xfe\0\0\x02\0\0\0"), 1000);
+        let end = packet(4, &[0xfe, 0, 0, status, 0, 0, 0]);
+        assert!(heard.ends_with(&end), "{heard:?}");
+    }
+}
+
 /// After a read on the replica the primary is about to run `text`, which looks back; the replica says what it found.
 fn carries(text: &str, writes: bool, found: &[u8]) -> Session {
     let mut session = session();

@@ -1,11 +1,14 @@
 //! What a client hears of the changes of its session: what the server would have told it, not what the gateway has
 //! itself told. A client that has changed what is tracked hears everything.
 
+use wire::codec::Reader;
 use wire::flags;
 use wire::packet::HEADER;
 use wire::reply::OkPacket;
+use wire::walk::Kind;
 
 use super::Session;
+use super::side::Side;
 use super::state::Pins;
 
 /// `session_track_system_variables` by default (MariaDB 10.11.19), and the order in which they are told.
@@ -42,6 +45,32 @@ impl Session {
         }
         self.to_client.extend_from_slice(&eof);
         false
+    }
+
+    /// True when a replica answers while a transaction is open on the primary, or autocommit is off there: a client that is
+    /// told otherwise takes a COMMIT for needless, and does not send it (MariaDB's Java connector).
+    #[inline]
+    pub(super) fn owes_status(&self) -> bool {
+        self.side == Side::Replica
+            && (self.in_transaction() || self.status & flags::AUTOCOMMIT == 0)
+    }
+
+    /// An OK or EOF of a replica with what the primary has said of the transaction.
+    pub(super) fn with_own_status(&self, kind: Kind, bytes: &[u8]) -> Vec<u8> {
+        const OWN: u16 = flags::IN_TRANSACTION | flags::AUTOCOMMIT | flags::READS_ONLY;
+        let mut bytes = bytes.to_vec();
+        let mut reader = Reader::new(bytes.get(HEADER + 1..).unwrap_or_default());
+        let skipped = match kind {
+            Kind::Ok(_) => reader.length().and(reader.length()).is_some(),
+            _ => reader.u16().is_some(),
+        };
+        let at = bytes.len() - reader.rest().len();
+        if let Some(place) = bytes.get_mut(at..at + 2).filter(|_| skipped) {
+            let status = u16::from_le_bytes([place[0], place[1]]);
+            let status = (status & !OWN) | (self.status & OWN);
+            place.copy_from_slice(&status.to_le_bytes());
+        }
+        bytes
     }
 
     fn hears_all(&self) -> bool {

@@ -153,6 +153,7 @@ const SETTINGS: &[&str] = &[
     "SET CHARACTER SET utf8mb4",
     "SET CHARACTER SET latin1",
     "SET character_set_results = NULL",
+    "SET collation_connection = utf8mb4_bin",
     "SET sql_select_limit = 2",
     "SET sql_select_limit = DEFAULT",
     "SET group_concat_max_len = 4",
@@ -247,6 +248,13 @@ const PREPARED: &[&str] = &[
 
 /// What goes on in one go.
 const BURSTS: &[&[&str]] = &[
+    &[
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1",
+        "BEGIN",
+        "INSERT INTO t (k) VALUES ({n})",
+        "SELECT FOUND_ROWS()",
+        "COMMIT",
+    ],
     &[
         "LOCK TABLES t WRITE, log READ",
         "SELECT COUNT(*) FROM t",
