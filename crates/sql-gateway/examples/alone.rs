@@ -1,30 +1,45 @@
-//! A gateway alone, before one server, without agents: for the counters of `proof gateway`
+//! A gateway alone, before one server or a primary and its replica, without agents: for the counters of `proof gateway`
 //! (instructions, system calls, memory), where an agent's own work would be in the way.
 //!
-//! `alone ADDRESS SOCKET SERVER_PORT USER HASH`; HASH is what `SELECT PASSWORD(...)` says of the
-//! one account it knows. Serves until SIGTERM.
+//! `alone ADDRESS SOCKET SERVER_PORT USER HASH [REPLICA_PORT WHERE]`; HASH is what `SELECT PASSWORD(...)` says of the
+//! one account it knows. Reads are split, as a node's gateway splits them; WHERE is `least` (where least runs) or
+//! `replica` (there whenever they may). The replica is said to follow, and how far it is the gateway finds out
+//! by itself. No name is said to be more than a table. Serves until SIGTERM.
 
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sql_gateway::{
-    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Proof, Replicas, Route, Stream, Target,
+    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Progress, Proof, Replicas, Route,
+    Stream, Target,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use wire::catalog::Catalog;
 
-const USAGE: &str = "usage: alone ADDRESS SOCKET SERVER_PORT USER HASH";
+const USAGE: &str =
+    "usage: alone ADDRESS SOCKET SERVER_PORT USER HASH [REPLICA_PORT least|replica]";
 /// More than any measurement opens.
 const CONNECTIONS: usize = 20_000;
+/// The two servers' names.
+const PRIMARY: &str = "primary";
+const REPLICA: &str = "replica";
 
-struct Server(u16);
+/// Where the servers are.
+struct Servers {
+    primary: u16,
+    replica: Option<u16>,
+}
 
 #[async_trait]
-impl Dial for Server {
-    fn direct(&self, _route: &Route, _node: &str, _is_safe: bool) -> Option<Address> {
-        Some(Address::Tcp(([127, 0, 0, 1], self.0).into()))
+impl Dial for Servers {
+    fn direct(&self, _route: &Route, node: &str, _is_safe: bool) -> Option<Address> {
+        let replica = self.replica.filter(|_| node == REPLICA);
+        let port = replica.unwrap_or(self.primary);
+        Some(Address::Tcp(([127, 0, 0, 1], port).into()))
     }
 
     async fn dial(&self, _route: &Route, _node: &str) -> io::Result<Box<dyn Stream>> {
@@ -44,18 +59,62 @@ impl Accounts for Known {
     }
 }
 
+/// The replica of the command line, and whether reads prefer it.
+fn replica(words: &[String]) -> Result<(Option<u16>, bool), Box<dyn Error>> {
+    let [port, place] = words else {
+        return if words.is_empty() {
+            Ok((None, false))
+        } else {
+            Err(USAGE.into())
+        };
+    };
+    match place.as_str() {
+        "least" => Ok((Some(port.parse()?), false)),
+        "replica" => Ok((Some(port.parse()?), true)),
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn route(servers: &Servers) -> Route {
+    let names = servers.replica.map(|_| REPLICA.to_owned());
+    let replicas = Replicas::of(names);
+    if servers.replica.is_some() {
+        replicas.tell(vec![Progress {
+            lag: Some(Duration::ZERO),
+            ..Progress::default()
+        }]);
+    }
+    Route {
+        epoch: 1,
+        target: Some(Target {
+            node: PRIMARY.to_owned(),
+        }),
+        hold: false,
+        lease: Lease::default(),
+        behind: Behind::default(),
+        replicas,
+    }
+}
+
 // Why one thread: the instructions of a query shall not depend on who stole whose work.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [address, socket, port, user, hash] = words.as_slice() else {
+    let [address, socket, port, user, hash, rest @ ..] = words.as_slice() else {
         return Err(USAGE.into());
+    };
+    let (replica, prefer_replicas) = replica(rest)?;
+    let servers = Servers {
+        primary: port.parse()?,
+        replica,
     };
     let config = Config {
         listen: vec![address.parse()?],
         sockets: vec![socket.into()],
         max_connections: CONNECTIONS,
         threads: 1,
+        split: true,
+        prefer_replicas,
         ..Config::default()
     };
     let accounts = Known {
@@ -66,21 +125,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             native_hash: Some(wire::native::parse_stored(hash).ok_or(USAGE)?),
         },
     };
-    let route = Route {
-        epoch: 1,
-        target: Some(Target {
-            node: "alone".to_owned(),
-        }),
-        hold: false,
-        lease: Lease::default(),
-        behind: Behind::default(),
-        replicas: Replicas::default(),
-    };
     // Why kept: a route whose sender is gone would never be followed again.
-    let (_route, routes) = watch::channel(route);
+    let (_route, routes) = watch::channel(route(&servers));
     let (end, ended) = watch::channel(false);
-    let server = Arc::new(Server(port.parse()?));
-    let gateway = Gateway::new(config, routes, server, Arc::new(accounts))?;
+    let gateway = Gateway::new(config, routes, Arc::new(servers), Arc::new(accounts))?;
+    let lexicon = gateway.handle().lexicon();
+    lexicon.know(&lexicon.begin(), &Arc::new(Catalog::default()));
     let mut told = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         told.recv().await;

@@ -96,7 +96,9 @@ fn from_client(session: &mut Session, mut bytes: &[u8]) {
                         session.place(&Surprises::default()),
                         Place::Either | Place::Replica
                     )
-                    && session.launch_elsewhere(Some("SELECT MASTER_GTID_WAIT('0-1-7', 1)")) => {}
+                    && session
+                        .launch_elsewhere(Some("SELECT MASTER_GTID_WAIT('0-1-7', 1)"))
+                        .is_some() => {}
             Want::Send if session.launch().is_err() => session.fail(&Fault::LooksBack),
             Want::SendIfConnected => session.skip(),
             Want::Resolve(_) => session.resolved(None),

@@ -97,11 +97,21 @@ impl Catalog {
 
     /// The names as a session with this default database uses them.
     pub fn of_database(&self, database: &[u8]) -> Names<'_> {
+        self.of_key(key_of_database(database))
+    }
+
+    /// The same, for whoever asks often: the database's [`key_of_database`].
+    pub fn of_key(&self, database: u64) -> Names<'_> {
         Names {
             catalog: self,
-            database: words::hash(database),
+            database,
         }
     }
+}
+
+/// What a database's name is looked up by.
+pub fn key_of_database(name: &[u8]) -> u64 {
+    words::hash(name)
 }
 
 fn key(database: &str, name: &str) -> (u64, u64) {

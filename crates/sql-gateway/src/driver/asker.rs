@@ -1,24 +1,29 @@
 //! Who asks the primary how far it is, for all sessions of a thread: one connection, one question at a time, logged in
 //! as the session that wanted it first.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use wire::flags;
-use wire::gtid::Position;
 use wire::login::Login;
 
 use super::connect::{Account, Attempt, Backend, connect};
-use super::one_text::one_text;
+use super::one_row::OneRow;
+use super::scratch;
 use super::spread::Spread;
 use crate::freshness::QUESTION;
-use crate::reactor::{spawn, timeout};
+use crate::gate::GateState;
+use crate::reactor::{Sleep, now, sleep_until, spawn, timeout};
 use crate::route::Route;
 use crate::secret::Credential;
 use crate::service::Shared;
+use crate::session::query_packet;
 
 /// A primary that has not answered after so long keeps nobody waiting any longer.
 const ANSWER: Duration = Duration::from_millis(200);
@@ -28,8 +33,26 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The asker of one thread, as its sessions see it.
 pub(super) struct Asker {
     route: Arc<Route>,
-    wanted: Notify,
+    /// Somebody waits for an answer to a question that was not sent yet.
+    wanted: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    question: Vec<u8>,
     state: Cell<State>,
+}
+
+impl Asker {
+    /// It asks when everybody who has come has had a turn: one question for all of them.
+    fn want(&self) {
+        if !self.wanted.replace(true) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +84,7 @@ impl Spread {
             let is_current = asker.route.epoch == route.epoch && asker.route.target == route.target;
             match asker.state.get() {
                 State::Ready if is_current => {
-                    asker.wanted.notify_one();
+                    asker.want();
                     return true;
                 }
                 State::Connecting if is_current => return false,
@@ -71,11 +94,13 @@ impl Spread {
         }
         let new = Rc::new(Asker {
             route: Arc::clone(route),
-            wanted: Notify::new(),
+            wanted: Cell::new(false),
+            waker: RefCell::default(),
+            question: query_packet(QUESTION.as_bytes()),
             state: Cell::new(State::Connecting),
         });
         if let Some(old) = asker.replace(Rc::clone(&new)) {
-            old.wanted.notify_one();
+            old.wake();
         }
         drop(asker);
         spawn(run(
@@ -87,10 +112,10 @@ impl Spread {
         false
     }
 
-    /// True for the asker whose answers count.
-    fn has(&self, asker: &Rc<Asker>) -> bool {
+    /// True when the answers of another asker count.
+    fn has_other(&self, asker: &Asker) -> bool {
         let now = self.asker.borrow();
-        now.as_ref().is_some_and(|now| Rc::ptr_eq(now, asker))
+        !now.as_deref().is_some_and(|now| std::ptr::eq(now, asker))
     }
 }
 
@@ -103,7 +128,7 @@ async fn run(asker: Rc<Asker>, spread: Rc<Spread>, shared: Arc<Shared>, identity
             State::Failed(Instant::now() + PAUSE)
         }
     });
-    if spread.has(&asker) {
+    if !spread.has_other(&asker) {
         spread.failed();
     }
 }
@@ -116,39 +141,117 @@ async fn serve(
     identity: Identity,
 ) -> Result<(), String> {
     let marks_ends = identity.login.capabilities & flags::DEPRECATE_EOF == 0;
-    let mut backend = log_in(asker, shared, identity).await?;
+    let backend = log_in(asker, shared, identity).await?;
     asker.state.set(State::Ready);
     let mut gate = shared.gate.watch();
-    loop {
-        let route = &asker.route;
-        tokio::select! {
-            biased;
-            _ = gate.wait_for(|state| !state.is_current(route)) => return Ok(()),
-            () = asker.wanted.notified() => {}
+    // Why: what happened before is not seen as a change.
+    gate.mark_changed();
+    let mut talk = Talk {
+        backend,
+        gate,
+        answer: OneRow::new(marks_ends),
+        asked: None,
+        patience: None,
+    };
+    poll_fn(|cx| talk.poll(cx, asker, spread)).await
+}
+
+/// Questions and answers on its connection.
+struct Talk {
+    backend: Backend,
+    gate: watch::Receiver<GateState>,
+    answer: OneRow,
+    /// The number of the question under way, and when it was sent.
+    asked: Option<(u64, Instant)>,
+    /// Looks after an answer that does not come. Why not one for each question: they are many, and answered at once.
+    patience: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Talk {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        asker: &Asker,
+        spread: &Spread,
+    ) -> Poll<Result<(), String>> {
+        // Who wakes this task for it: see `follow` in `service.rs`.
+        if !self.is_current(asker) {
+            return Poll::Ready(Ok(()));
         }
-        if !spread.has(asker) {
-            return Ok(());
+        loop {
+            if let Some((question, since)) = self.asked {
+                ready!(self.listen(cx, since))?;
+                self.asked = None;
+                // Why here: the answer is newer than the question, and so is what it must be held against.
+                if asker.route.lease.is_over() || !self.is_current(asker) {
+                    return Poll::Ready(Err("what it says may be out of date".to_owned()));
+                }
+                let text = self.answer.text().ok_or("it refuses the question")?;
+                let epoch = asker.route.epoch;
+                let mut horizon = spread.horizon.borrow_mut();
+                let told = horizon.answer(question, epoch, text);
+                told.map_err(|_| "its answer is no position")?;
+                drop(horizon);
+                spread.answered();
+            }
+            if spread.has_other(asker) {
+                return Poll::Ready(Ok(()));
+            }
+            if !asker.wanted.take() {
+                asker.waker.replace(Some(cx.waker().clone()));
+                return Poll::Pending;
+            }
+            let question = spread.horizon.borrow_mut().ask(asker.route.epoch);
+            self.asked = Some((question, now()));
+            self.answer.begin();
+            let packet = &asker.question;
+            let sent = self.backend.stream.poll_write(packet);
+            // Why nothing less: a connection that owes nothing has room for so little.
+            if !matches!(sent, Poll::Ready(Ok(sent)) if sent == packet.len()) {
+                return Poll::Ready(Err("it takes no question".to_owned()));
+            }
         }
-        let question = spread.horizon.borrow_mut().ask(route.epoch);
-        let asking = one_text(&mut backend.stream, QUESTION, marks_ends);
-        let answer = timeout(ANSWER, asking)
-            .await
-            .map_err(|_| "no answer in time".to_owned())?;
-        let answer = answer.map_err(|error| error.to_string())?;
-        let answer = answer.map_err(|_| "it refuses the question".to_owned())?;
-        let position: Option<Position> = std::str::from_utf8(&answer)
-            .ok()
-            .and_then(|text| text.parse().ok());
-        let position = position.ok_or("its answer is no position")?;
-        // Why here: the answer is newer than the question, and so is what it must be held against.
-        if route.lease.is_over() || !gate.borrow().is_current(route) {
-            return Err("what it says may be out of date".to_owned());
+    }
+
+    /// True while the gate says that its primary is the primary.
+    fn is_current(&mut self, asker: &Asker) -> bool {
+        !self.gate.has_changed().unwrap_or(true)
+            || self.gate.borrow_and_update().is_current(&asker.route)
+    }
+
+    /// Ready when all of the answer is here.
+    fn listen(&mut self, cx: &mut Context<'_>, since: Instant) -> Poll<Result<(), String>> {
+        while !self.answer.is_over() {
+            let answer = &mut self.answer;
+            let read = scratch::poll_read(&mut self.backend.stream, |chunk| answer.take(chunk));
+            match read {
+                Poll::Ready(Ok(Ok(()))) => {}
+                Poll::Ready(Ok(Err(why))) => return Poll::Ready(Err(why.to_owned())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.to_string())),
+                Poll::Pending => return self.wait(cx, since).map(Err),
+            }
         }
-        spread
-            .horizon
-            .borrow_mut()
-            .answer(question, route.epoch, position);
-        spread.answered();
+        Poll::Ready(Ok(()))
+    }
+
+    /// For the answer; ready when it has taken too long.
+    fn wait(&mut self, cx: &mut Context<'_>, since: Instant) -> Poll<String> {
+        // Why the loop's clock: by the same the loop takes its timers, so this one still lies there.
+        if self
+            .patience
+            .as_ref()
+            .is_some_and(|(until, _)| now() < *until)
+        {
+            return Poll::Pending;
+        }
+        let until = since + ANSWER;
+        let mut patience = Box::pin(sleep_until(until));
+        let is_over = patience.as_mut().poll(cx).is_ready();
+        self.patience = Some((until, patience));
+        if is_over {
+            return Poll::Ready("no answer in time".to_owned());
+        }
+        Poll::Pending
     }
 }
 

@@ -111,6 +111,7 @@ impl Client {
             } else {
                 poll_fn(|cx| self.poll_event(cx)).await
             };
+            self.link.calm = false;
             match event {
                 Event::Gate => self.follow(),
                 Event::Idle => self.part(),

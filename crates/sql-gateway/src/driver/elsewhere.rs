@@ -56,12 +56,22 @@ pub(super) struct Coming {
     waiting: RefCell<Option<Waker>>,
 }
 
+/// A read that waits for the primary's word.
+#[derive(Clone, Copy)]
+struct Waits {
+    ticket: Ticket,
+    /// How many questions had failed before.
+    failures: u32,
+    /// The answer that had come before: its task is woken with the next one.
+    after: u64,
+}
+
 /// What a session needs for its reads on replicas.
 pub(super) struct Elsewhere {
     pub(super) freshness: Freshness,
     pub(super) there: There,
-    /// The question that a read waits for, and how many had failed before.
-    waits: Option<(Ticket, u32)>,
+    /// What a read waits for.
+    waits: Option<Waits>,
     /// Reads that would have gone to a replica, had there been a connection.
     missed: u8,
 }
@@ -73,6 +83,30 @@ impl Elsewhere {
             there: There::Nowhere,
             waits: None,
             missed: 0,
+        }
+    }
+
+    /// True while a read waits for the primary's word.
+    #[inline]
+    pub(super) fn waits(&self) -> bool {
+        self.waits.is_some()
+    }
+
+    /// True when no bytes wait to be written to a replica.
+    #[inline]
+    pub(super) fn is_dry(&self) -> bool {
+        match &self.there {
+            There::Here(replica) => replica.outbox.is_empty(),
+            There::Nowhere | There::Coming(_) => true,
+        }
+    }
+
+    /// True when a replica may have said something.
+    #[inline]
+    pub(super) fn has_answer(&self) -> bool {
+        match &self.there {
+            There::Here(replica) => replica.backend.stream.is_readable(),
+            There::Nowhere | There::Coming(_) => false,
         }
     }
 }
@@ -102,7 +136,14 @@ impl Link {
 
     /// Sends the statement to a replica, if that is right and of use.
     pub(super) fn send_elsewhere(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Went {
-        if self.elsewhere.is_none() {
+        let Some(elsewhere) = &self.elsewhere else {
+            return Went::Here;
+        };
+        // Why first: most often that is all.
+        let is_idle = self
+            .spread
+            .is_idle(&around.state.route, &self.shared.config);
+        if is_idle && !elsewhere.waits() && !self.session.looks_back() {
             return Went::Here;
         }
         self.learn_names();
@@ -118,8 +159,7 @@ impl Link {
     fn choose(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Went {
         self.spread.refresh(&around.state.route);
         self.arrive(cx, around);
-        let shared = Arc::clone(&self.shared);
-        let config = &shared.config;
+        let config = &self.shared.config;
         let Some(elsewhere) = &mut self.elsewhere else {
             return Went::Here;
         };
@@ -134,23 +174,20 @@ impl Link {
                 let Some(place) = self.spread.choose(config) else {
                     return Went::Here;
                 };
+                let prefers = config.prefer_replicas;
                 elsewhere.missed = elsewhere.missed.saturating_add(1);
                 // Why not at the first: clients that make a connection for each query would make two.
-                if elsewhere.missed > 1 || config.prefer_replicas {
+                if elsewhere.missed > 1 || prefers {
                     self.come(place, cx, around);
                 }
-                return if config.prefer_replicas {
-                    Went::Waits
-                } else {
-                    Went::Here
-                };
+                return if prefers { Went::Waits } else { Went::Here };
             }
         };
         if self.session.replica_is_busy() {
             return Went::Here;
         }
         let ticket = match elsewhere.waits {
-            Some((ticket, failures)) if failures == self.spread.failures() => ticket,
+            Some(waits) if waits.failures == self.spread.failures() => waits.ticket,
             Some(_) => return Went::Here,
             None if !self.spread.prefers(place, config) => return Went::Here,
             None => self.spread.horizon.borrow().ticket(),
@@ -204,8 +241,15 @@ impl Link {
                 return Went::Here;
             }
         }
-        elsewhere.waits = Some((ticket, self.spread.failures()));
-        self.spread.wait(cx.waker());
+        let after = self.spread.horizon.borrow().answered();
+        let before = elsewhere.waits.replace(Waits {
+            ticket,
+            failures: self.spread.failures(),
+            after,
+        });
+        if before.is_none_or(|before| before.after != after) {
+            self.spread.wait(cx.waker());
+        }
         Went::Waits
     }
 
@@ -216,22 +260,33 @@ impl Link {
         }
     }
 
+    /// Its statement is counted there.
+    pub(super) fn runs_at(&mut self, runs: Runs) {
+        self.spread.begins(runs);
+        self.runs = runs;
+    }
+
     fn launch_there(&mut self, wait: Option<&str>, around: &Around<'_>) -> Went {
         let answered = self.spread.horizon.borrow().answered();
         let Some(There::Here(replica)) = self.elsewhere.as_deref_mut().map(|it| &mut it.there)
         else {
             return Went::Here;
         };
-        if !self.session.launch_elsewhere(wait) {
+        let Some(bytes) = self.session.launch_elsewhere(wait) else {
             return Went::Here;
+        };
+        if !bytes.is_empty() {
+            replica.outbox.send(&mut replica.backend.stream, bytes);
         }
         replica.waited_for = if wait.is_some() { answered } else { 0 };
-        self.runs = Runs::Replica(replica.place);
         around.entry.set_elsewhere(replica.backend.thread);
-        self.spread.begins(self.runs);
+        let runs = Runs::Replica(replica.place);
+        self.runs_at(runs);
         self.started = now();
         self.shared.lanes[self.lane].count_read();
-        self.flush_replica();
+        if self.session.has_more_for_replica() {
+            self.flush_replica();
+        }
         Went::There
     }
 
@@ -246,14 +301,14 @@ impl Link {
             return Went::Here;
         }
         replica.waited_for = 0;
-        self.runs = Runs::Replica(replica.place);
         around.entry.set_elsewhere(replica.backend.thread);
-        self.spread.begins(self.runs);
+        let runs = Runs::Replica(replica.place);
+        self.runs_at(runs);
         self.flush_replica();
         Went::There
     }
 
-    /// True when the replica takes more.
+    /// Writes what waits for the replica.
     pub(super) fn flush_replica(&mut self) {
         if let Some(There::Here(replica)) = self.elsewhere.as_deref_mut().map(|it| &mut it.there) {
             let bytes = self.session.take_to_replica();

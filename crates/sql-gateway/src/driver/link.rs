@@ -66,6 +66,8 @@ pub(super) struct Link {
     pub(super) runs: Runs,
     /// Its statement may change what names mean.
     defines: bool,
+    /// It was left with nothing to be done, and nobody has touched it since.
+    pub(super) calm: bool,
     pub(super) to_client: Outbox,
     pub(super) to_server: Outbox,
     open: bool,
@@ -120,6 +122,7 @@ impl Link {
             spread: Spread::here(),
             runs: Runs::Nowhere,
             defines: false,
+            calm: false,
             to_client: Outbox::default(),
             to_server: Outbox::default(),
             open: false,
@@ -336,18 +339,17 @@ impl Link {
             }
             Went::Here => self.wait_no_more(),
         }
-        let Some(backend) = &mut self.backend else {
-            return Launched::Event(Event::Wait);
-        };
         if self.shared.config.split {
             // Why once: under LOCK TABLES one definition follows another, and all of them end together.
             if !self.defines && self.session.may_define() {
                 self.defines = true;
                 self.shared.lexicon.definition_begins();
             }
-            self.runs = Runs::Primary;
-            self.spread.begins(self.runs);
+            self.runs_at(Runs::Primary);
         }
+        let Some(backend) = &mut self.backend else {
+            return Launched::Event(Event::Wait);
+        };
         self.mark = around.entry.mark();
         match self.session.launch() {
             Ok(bytes) => {

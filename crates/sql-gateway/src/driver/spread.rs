@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use wire::gtid::{Gtid, Position};
+use wire::gtid::Gtid;
 
 use super::asker::Asker;
 use crate::balance::{Load, choose};
 use crate::config::Config;
-use crate::freshness::{Freshness, Horizon, Need, Ticket};
+use crate::freshness::{Freshness, Horizon, Need, Reach, Ticket};
 use crate::route::Route;
 use crate::session::Surprises;
 
@@ -45,6 +45,8 @@ pub(super) struct Spread {
     waiting: RefCell<Vec<Waker>>,
     failures: Cell<u32>,
     primary: Cell<usize>,
+    /// Some replica may be read from, as far as is told.
+    has_replicas: Cell<bool>,
     /// Whose turn it is among equals.
     turn: Cell<usize>,
     board: RefCell<Board>,
@@ -61,7 +63,7 @@ struct Place {
     node: Rc<str>,
     running: usize,
     lag: Option<Duration>,
-    reached: Position,
+    reach: Reach,
     rests: Option<Instant>,
 }
 
@@ -124,16 +126,27 @@ impl Spread {
                     node: node.as_str().into(),
                     running: 0,
                     lag: None,
-                    reached: Position::empty(),
+                    reach: Reach::default(),
                     rests: None,
                 });
                 board.places.len() - 1
             });
             let place = &mut board.places[at];
             place.lag = progress.lag;
-            // Why not the greater of both: it may have another history than in the epoch before.
-            place.reached.clone_from(&progress.reached);
+            place.reach.told(&progress.reached);
         }
+        let may = board.places.iter().any(|place| place.lag.is_some());
+        self.has_replicas.set(may);
+    }
+
+    /// True when the next read goes to the primary, whatever it is: nothing runs there, or there is nowhere else to go.
+    #[inline]
+    pub(super) fn is_idle(&self, route: &Route, config: &Config) -> bool {
+        if self.primary.get() == 0 && !config.prefer_replicas {
+            return true;
+        }
+        self.refresh(route);
+        !self.has_replicas.get()
     }
 
     /// The place of the replica for the next read of a session without one.
@@ -202,22 +215,18 @@ impl Spread {
         place: usize,
         limit: Duration,
     ) -> Need {
-        let board = self.board.borrow();
-        let Some(place) = board.places.get(place) else {
+        let mut board = self.board.borrow_mut();
+        let Some(place) = board.places.get_mut(place) else {
             return Need::Primary;
         };
         let horizon = self.horizon.borrow();
-        freshness.need((&horizon, ticket), wrote, &place.reached, limit)
+        freshness.need((&horizon, ticket), wrote, &mut place.reach, limit)
     }
 
     /// A read that waited there for the answer to this question was answered.
     pub(super) fn reached(&self, place: usize, question: u64) {
-        let horizon = self.horizon.borrow();
-        if let Some(position) = horizon.answer_to(question)
-            && let Some(place) = self.board.borrow_mut().places.get_mut(place)
-            && !place.reached.covers(position)
-        {
-            place.reached.clone_from(position);
+        if let Some(place) = self.board.borrow_mut().places.get_mut(place) {
+            place.reach.heard(&self.horizon.borrow(), question);
         }
     }
 
@@ -233,8 +242,8 @@ impl Spread {
 
     /// An answer has come.
     pub(super) fn answered(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        waiting.into_iter().for_each(Waker::wake);
+        // They are polled later: nobody waits anew meanwhile.
+        self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
     /// None will come: those who wait go to the primary.

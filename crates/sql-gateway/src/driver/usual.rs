@@ -3,6 +3,7 @@
 
 use std::task::{Context, Poll};
 
+use super::elsewhere::Elsewhere;
 use super::link::{Around, Event, Launched, Link};
 use super::scratch;
 use crate::session::Phase;
@@ -14,12 +15,14 @@ impl Link {
         cx: &mut Context<'_>,
         around: &Around<'_>,
     ) -> Option<Poll<Event>> {
-        if !self.is_calm() {
+        if !std::mem::take(&mut self.calm) && !self.is_calm() {
             return None;
         }
+        let mut waits = false;
         match self.session.phase() {
-            // Why not when the server has spoken: its farewell comes before the next statement.
-            Phase::Idle if self.client.is_readable() && !self.has_answer() => {
+            // Why not when a server has spoken: its farewell comes before the next statement.
+            Phase::Idle if self.client.is_readable() && !self.is_spoken_to() => {
+                self.learn_names();
                 if !self.read_command() {
                     return Some(Poll::Ready(Event::Gone));
                 }
@@ -28,7 +31,15 @@ impl Link {
                 }
                 match self.launch(cx, around) {
                     Launched::Event(event) => return Some(Poll::Ready(event)),
-                    Launched::Later => return None,
+                    Launched::Later => waits = true,
+                    Launched::Yes => {}
+                }
+            }
+            // The primary has said how far it is.
+            Phase::Ready if self.waits_for_word() && !self.is_spoken_to() => {
+                match self.launch(cx, around) {
+                    Launched::Event(event) => return Some(Poll::Ready(event)),
+                    Launched::Later => waits = true,
                     Launched::Yes => {}
                 }
             }
@@ -36,11 +47,26 @@ impl Link {
                 self.read_server(around);
                 self.account(around);
             }
+            Phase::Flight if self.has_answer_elsewhere() => {
+                self.read_replica();
+                self.account(around);
+            }
             _ => return None,
         }
-        let is_usual = matches!(self.session.phase(), Phase::Idle | Phase::Flight);
+        let is_usual = match self.session.phase() {
+            Phase::Idle | Phase::Flight => true,
+            Phase::Ready => waits,
+            _ => false,
+        };
         let is_over = is_usual && self.is_dry() && !self.client.is_readable();
-        (is_over && !self.has_answer()).then_some(Poll::Pending)
+        self.calm = is_over && !self.is_spoken_to() && !self.killing;
+        self.calm.then_some(Poll::Pending)
+    }
+
+    /// True while a read waits for the primary's word how far it is.
+    fn waits_for_word(&self) -> bool {
+        let waits = |elsewhere: &Elsewhere| elsewhere.waits();
+        self.session.phase() == Phase::Ready && self.elsewhere.as_deref().is_some_and(waits)
     }
 
     /// Reads an idle client; what is more than a command waits. False: the client is gone.
@@ -58,7 +84,7 @@ impl Link {
 
     /// True when nothing but bytes happens here, and none wait to be written or to be looked at.
     fn is_calm(&self) -> bool {
-        !self.killing && self.elsewhere.is_none() && self.is_dry()
+        !self.killing && self.is_dry()
     }
 
     /// True when no bytes wait to be written or to be looked at, and the client takes what it is sent.
@@ -66,7 +92,20 @@ impl Link {
         let session = &self.session;
         let made = session.to_client.len() | session.to_server.len() | self.ahead.len();
         let kept = self.to_client.is_empty() && self.to_server.is_empty();
-        made == 0 && kept && !self.to_client.is_broken()
+        made == 0 && kept && !self.to_client.is_broken() && self.is_dry_elsewhere()
+    }
+
+    fn is_dry_elsewhere(&self) -> bool {
+        match &self.elsewhere {
+            Some(elsewhere) => elsewhere.is_dry() && !self.session.has_more_for_replica(),
+            None => true,
+        }
+    }
+
+    /// True when a server may have said something.
+    #[inline]
+    fn is_spoken_to(&self) -> bool {
+        self.has_answer() || self.has_answer_elsewhere()
     }
 
     /// True when the primary may have said something.
@@ -74,6 +113,15 @@ impl Link {
     fn has_answer(&self) -> bool {
         match &self.backend {
             Some(backend) => backend.stream.is_readable(),
+            None => false,
+        }
+    }
+
+    /// True when the replica may have said something.
+    #[inline]
+    fn has_answer_elsewhere(&self) -> bool {
+        match &self.elsewhere {
+            Some(elsewhere) => elsewhere.has_answer(),
             None => false,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-use super::core::is_here;
+use super::core::{is_here, wake_here};
 
 /// Makes a task of the loop's thread.
 pub(super) type Visit = Box<dyn FnOnce() + Send>;
@@ -63,6 +63,10 @@ impl Inbox {
     }
 
     fn wake(&self, task: usize) {
+        // Why not by letter: no other thread has a part in it, and this happens with each read on a replica.
+        if wake_here(self, task) {
+            return;
+        }
         self.letters().woken.push(task);
         self.ring();
     }

@@ -24,7 +24,7 @@ pub(crate) use core::{spawn, wake_all};
 pub(crate) use inbox::Inbox;
 pub(crate) use listener::Acceptor;
 pub(crate) use socket::Socket;
-pub(crate) use timer::{sleep, sleep_until, timeout, timeout_at};
+pub(crate) use timer::{Sleep, sleep, sleep_until, timeout, timeout_at};
 pub(crate) use turn::Reactor;
 
 #[cfg(feature = "fuzzing")]

@@ -65,15 +65,11 @@ impl Turn {
         let mut events = mio::Events::with_capacity(EVENTS);
         clock::wake();
         loop {
-            if self.core.inbox.is_filled() || self.core.everybody.get() {
-                self.take_letters();
-            }
-            if !self.core.timers.borrow().is_empty() {
-                self.take_timers();
-            }
-            self.take_spawned();
-            if self.core.inbox.has_ended() {
+            if self.is_stirred() && self.tend() {
                 return Ok(());
+            }
+            if self.is_time() {
+                self.take_timers();
             }
             match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -92,17 +88,37 @@ impl Turn {
         }
     }
 
+    /// True when somebody is to be polled whom the kernel does not name.
+    fn is_stirred(&self) -> bool {
+        self.core.is_stirred.get() || self.core.inbox.is_filled()
+    }
+
+    /// Polls them. True: the loop ends.
+    #[cold]
+    fn tend(&mut self) -> bool {
+        self.core.is_stirred.set(false);
+        if self.core.inbox.is_filled() || self.core.everybody.get() {
+            self.take_letters();
+        }
+        self.take_woken();
+        self.take_spawned();
+        self.core.inbox.has_ended()
+    }
+
+    /// True when a timer is due.
+    fn is_time(&self) -> bool {
+        let soonest = self.core.soonest.get();
+        soonest.is_some_and(|soonest| soonest <= clock::now())
+    }
+
     /// How long the kernel may be waited for.
     fn patience(&self) -> Option<Duration> {
-        if self.core.inbox.is_filled() || self.core.everybody.get() {
+        if self.is_stirred() {
             return Some(Duration::ZERO);
         }
-        let timers = self.core.timers.borrow();
-        if timers.is_empty() {
-            return None;
-        }
-        let ((at, _), _) = timers.first_key_value()?;
-        Some(at.saturating_duration_since(Instant::now()))
+        // Why the loop's clock: late by what one turn takes is soon enough for all that waits for a time.
+        let until = |soonest: Instant| soonest.saturating_duration_since(clock::now());
+        self.core.soonest.get().map(until)
     }
 
     fn take_letters(&mut self) {
@@ -123,15 +139,21 @@ impl Turn {
         }
     }
 
+    /// Those who are woken meanwhile, perhaps by themselves, have to wait until the kernel was asked.
+    fn take_woken(&mut self) {
+        let mut woken = std::mem::take(&mut *self.core.woken.borrow_mut());
+        for task in woken.drain(..) {
+            self.poll_task(task);
+        }
+        let mut later = self.core.woken.borrow_mut();
+        if later.is_empty() {
+            *later = woken;
+        }
+    }
+
     fn take_timers(&mut self) {
-        let now = Instant::now();
-        loop {
-            let mut timers = self.core.timers.borrow_mut();
-            let Some(first) = timers.first_entry().filter(|first| first.key().0 <= now) else {
-                return;
-            };
-            let task = first.remove();
-            drop(timers);
+        let now = clock::now();
+        while let Some(task) = self.core.take_timer(now) {
             self.poll_task(task);
         }
     }

@@ -250,7 +250,7 @@ impl Session {
         let ours = self.statements.add(
             kept.then_some(text),
             statement,
-            &self.state.database,
+            self.state.database(),
             (server_id, parameters),
         );
         let scanned_with = self.names_version;
@@ -304,7 +304,7 @@ impl Session {
                 Change::Variable(..) => sets = true,
                 Change::Database(name) => {
                     sets = true;
-                    self.state.database = name.into();
+                    self.state.set_database(name);
                 }
                 Change::Something => something = true,
             }

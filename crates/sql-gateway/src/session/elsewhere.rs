@@ -5,7 +5,7 @@ use wire::command::{Shape, code};
 use wire::gtid::Gtid;
 use wire::packet::{HEADER, packet};
 use wire::reply::ErrPacket;
-use wire::statement::Verdict;
+use wire::statement::{Marks, Verdict};
 use wire::walk::Walker;
 
 use super::answer::{Given, Refusal};
@@ -63,20 +63,34 @@ impl Session {
         self.side
     }
 
-    /// Sends the statement to the replica, behind all that it has not heard. `wait`: SQL that answers with one row
-    /// of one number, 0 when the replica is as far as the read needs. Only when [`Session::place`] allows; false when
-    /// the statement must go to the primary after all.
-    pub(crate) fn launch_elsewhere(&mut self, wait: Option<&str>) -> bool {
-        let Some(mut replica) = self.replica.take() else {
-            return false;
-        };
+    /// True when there are such.
+    pub(crate) fn has_more_for_replica(&self) -> bool {
+        let has_more = |replica: &Replica| !replica.outbox.is_empty();
+        self.replica.as_deref().is_some_and(has_more)
+    }
+
+    /// True when the statement asks, or may ask, about the one before it.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.statement.verdict() == Verdict::Follows || self.statement.marks.has(Marks::LOOKS_BACK)
+    }
+
+    /// Sends the statement to the replica, behind all that it has not heard: returns its bytes, or nothing when they are
+    /// behind others in [`Self::take_to_replica`]. `wait`: SQL that answers with one row of one number, 0 when the
+    /// replica is as far as the read needs. Only when [`Session::place`] allows; `None` when the statement must go to the
+    /// primary after all.
+    pub(crate) fn launch_elsewhere(&mut self, wait: Option<&str>) -> Option<&[u8]> {
+        let mut replica = self.replica.take()?;
         let ready = replica.owed.is_empty() && !replica.is_unfit;
         let follows = self.statement.verdict() == Verdict::Follows;
         let sent = ready
             && (follows || self.set_up(&mut replica, wait))
             && self.address_elsewhere(&mut replica);
+        let mut is_behind = false;
         if sent {
-            replica.outbox.extend_from_slice(self.request.packet());
+            is_behind = !replica.outbox.is_empty();
+            if is_behind {
+                replica.outbox.extend_from_slice(self.request.packet());
+            }
             replica.owed.push_back(Owed::Answer);
             self.walker = Walker::new(Shape::Query, self.deprecate_eof);
             self.side = Side::Replica;
@@ -89,7 +103,13 @@ impl Session {
             replica.outbox.clear();
         }
         self.replica = Some(replica);
-        sent
+        sent.then(|| {
+            if is_behind {
+                &[]
+            } else {
+                self.request.packet()
+            }
+        })
     }
 
     fn set_up(&self, replica: &mut Replica, wait: Option<&str>) -> bool {
@@ -102,13 +122,14 @@ impl Session {
             replica.told = None;
             replica.prepared.clear();
         }
-        if replica.database != self.state.database {
-            if self.state.database.is_empty() {
+        let database = self.state.database();
+        if *replica.database != *database {
+            if database.is_empty() {
                 return false;
             }
-            let payload = [&[code::INIT_DB], &*self.state.database].concat();
+            let payload = [&[code::INIT_DB], database].concat();
             ask(&packet(0, &payload), Owed::Setting);
-            replica.database.clone_from(&self.state.database);
+            replica.database = database.into();
         }
         if replica.told != Some(self.state.version) {
             if let Some(set) = self.state.settings() {

@@ -58,10 +58,18 @@ fn place(session: &Session) -> Place {
 fn read_there(session: &mut Session, text: &str, wait: Option<&str>) -> Vec<u8> {
     say(session, &query(text));
     assert_eq!(place(session), Place::Either, "{text}");
-    assert!(session.launch_elsewhere(wait));
+    let sent = launch_there(session, wait);
     assert_eq!(session.side(), Side::Replica);
     assert!(session.to_server.is_empty());
-    session.take_to_replica()
+    sent
+}
+
+/// Sends the statement that is ready; returns all bytes for the replica.
+fn launch_there(session: &mut Session, wait: Option<&str>) -> Vec<u8> {
+    let sent = session.launch_elsewhere(wait).unwrap().to_vec();
+    let ahead = session.take_to_replica();
+    assert!(sent.is_empty() || ahead.is_empty(), "in one write");
+    [sent, ahead].concat()
 }
 
 /// Feeds the replica's bytes in pieces; returns what the client gets.
@@ -323,8 +331,7 @@ fn a_question_about_the_statement_before_when_asked_goes_where_that_ran() {
     for text in ["SELECT FOUND_ROWS()", "SHOW WARNINGS"] {
         say(&mut session, &query(text));
         assert_eq!(place(&session), Place::Replica);
-        assert!(session.launch_elsewhere(None));
-        assert_eq!(session.take_to_replica(), packet(0, &query(text)));
+        assert_eq!(launch_there(&mut session, None), packet(0, &query(text)));
         if text == "SELECT FOUND_ROWS()" {
             assert_eq!(hear_there(&mut session, &result("9"), 1000), result("9"));
         }
@@ -359,7 +366,7 @@ fn an_answer_of_the_replica_when_a_transaction_is_open_on_the_primary_says_so() 
         run_here(&mut session, &query(begin), &ok);
         say(&mut session, &query("SELECT FOUND_ROWS()"));
         assert_eq!(place(&session), Place::Replica);
-        assert!(session.launch_elsewhere(None));
+        assert!(session.launch_elsewhere(None).is_some());
         let heard = hear_there(&mut session, &result("9"), 5);
         assert!(heard.ends_with(&packet(5, &eof(status))), "{heard:?}");
         assert_eq!(session.phase(), Phase::Idle);
@@ -369,7 +376,7 @@ fn an_answer_of_the_replica_when_a_transaction_is_open_on_the_primary_says_so() 
         hear_there(&mut session, &rows(b"\xfe\0\0\x02\0\0\0"), 1000);
         run_here(&mut session, &query(begin), &ok);
         say(&mut session, &query("SELECT FOUND_ROWS()"));
-        assert!(session.launch_elsewhere(None));
+        assert!(session.launch_elsewhere(None).is_some());
         let heard = hear_there(&mut session, &rows(b"\xfe\0\0\x02\0\0\0"), 1000);
         let end = packet(4, &[0xfe, 0, 0, status, 0, 0, 0]);
         assert!(heard.ends_with(&end), "{heard:?}");
@@ -484,10 +491,9 @@ fn a_prepared_read_when_executed_on_a_replica_is_prepared_there_in_the_same_writ
     prepare(&mut session, text);
     say(&mut session, &execution(1, true));
     assert_eq!(place(&session), Place::Either);
-    assert!(session.launch_elsewhere(None));
     let preparation = packet(0, &[&[code::STMT_PREPARE], text.as_bytes()].concat());
     let expected = [preparation, packet(0, &execution(u32::MAX, true))];
-    assert_eq!(session.take_to_replica(), expected.concat());
+    assert_eq!(launch_there(&mut session, None), expected.concat());
     let prepared = [
         packet(1, b"\0\x09\0\0\0\0\0\x01\0\0\0\0"),
         packet(2, b"\x03def ?"),
@@ -497,8 +503,10 @@ fn a_prepared_read_when_executed_on_a_replica_is_prepared_there_in_the_same_writ
     assert_eq!(hear_there(&mut session, &answers, 4), result("a"));
     // The second time under its id there; the types are known.
     say(&mut session, &execution(1, false));
-    assert!(session.launch_elsewhere(None));
-    assert_eq!(session.take_to_replica(), packet(0, &execution(9, false)));
+    assert_eq!(
+        launch_there(&mut session, None),
+        packet(0, &execution(9, false))
+    );
     hear_there(&mut session, &result("a"), 1000);
     // The primary has not heard the types; after it has heard others, the replica must.
     say(&mut session, &execution(1, false));
@@ -508,8 +516,10 @@ fn a_prepared_read_when_executed_on_a_replica_is_prepared_there_in_the_same_writ
     session.launch().unwrap();
     session.server_bytes(&result("a"), false).unwrap();
     say(&mut session, &execution(1, false));
-    assert!(session.launch_elsewhere(None));
-    assert_eq!(session.take_to_replica(), packet(0, &execution(9, true)));
+    assert_eq!(
+        launch_there(&mut session, None),
+        packet(0, &execution(9, true))
+    );
     hear_there(&mut session, &result("a"), 1000);
     // Closed by the client: also there.
     say(&mut session, b"\x19\x01\0\0\0");
@@ -523,8 +533,7 @@ fn a_prepared_read_when_it_cannot_be_prepared_on_the_replica_runs_on_the_primary
     let mut session = session();
     prepare(&mut session, "SELECT a FROM t WHERE b = ?");
     say(&mut session, &execution(1, true));
-    assert!(session.launch_elsewhere(None));
-    session.take_to_replica();
+    launch_there(&mut session, None);
     let answers = [error(1146), error(1243)].concat();
     assert!(hear_there(&mut session, &answers, 1000).is_empty());
     assert_eq!(session.phase(), Phase::Ready);
@@ -659,7 +668,7 @@ proptest! {
                     session.client_bytes(&bytes);
                     if session.want() == Want::Send {
                         let there = place(&session) != Place::Primary(Tie::Retried);
-                        if !(there && session.launch_elsewhere(Some(WAIT))) && session.launch().is_err() {
+                        if !(there && session.launch_elsewhere(Some(WAIT)).is_some()) && session.launch().is_err() {
                             session.fail(&Fault::LooksBack);
                         }
                     }

@@ -105,7 +105,7 @@ impl Session {
             .as_deref()
             .ok_or(Fault::StatementLost("the text"))?;
         // Why: its names would mean other tables. Without a default database they meant none.
-        let is_elsewhere = prepared.database != self.state.database;
+        let is_elsewhere = *prepared.database != *self.state.database();
         if is_elsewhere && !prepared.database.is_empty() {
             return Err(Fault::StatementLost("the default database"));
         }

@@ -320,7 +320,7 @@ impl Session {
 
     /// The database that a new connection starts with.
     pub(crate) fn database(&self) -> &[u8] {
-        &self.state.database
+        self.state.database()
     }
 
     /// Capabilities changed by COM_SET_OPTION.

@@ -40,9 +40,12 @@ pub(crate) struct Prepared {
     pub(crate) cursor: bool,
 }
 
+/// By the client's ids.
+pub(super) type ById<T> = HashMap<u32, T, BuildHasherDefault<AsIs>>;
+
 /// Why no real hash: these numbers are given one after the other, here.
 #[derive(Default)]
-struct AsIs(u64);
+pub(super) struct AsIs(u64);
 
 impl Hasher for AsIs {
     fn finish(&self) -> u64 {
@@ -64,7 +67,7 @@ impl Hasher for AsIs {
 /// A session's prepared statements.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    known: Option<HashMap<u32, Prepared, BuildHasherDefault<AsIs>>>,
+    known: Option<ById<Prepared>>,
     last: u32,
     connection: u32,
     /// Long data were sent for any of them.

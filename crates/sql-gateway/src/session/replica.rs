@@ -1,12 +1,14 @@
 //! What a session knows of its connection to a replica: what it was told, what is prepared there, which answers it owes,
 //! and how the ones that are not the client's are taken.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use wire::codec::Malformed;
 use wire::command::{Shape, code};
 use wire::packet::{HEADER, packet};
 use wire::walk::{Kind, Step, Walker};
+
+use super::prepared::ById;
 
 /// The answer to a wait is a number in a row; more than this is something else.
 const MAX_ANSWER: usize = 1024;
@@ -66,7 +68,7 @@ pub(super) struct Replica {
     /// The version of the session's variables that it was told; `None`: nothing yet.
     pub(super) told: Option<u32>,
     pub(super) database: Box<[u8]>,
-    pub(super) prepared: HashMap<u32, There>,
+    pub(super) prepared: ById<There>,
     /// It must be reset before it is used again.
     pub(super) is_stale: bool,
     /// It is of no more use to this session.
@@ -82,7 +84,7 @@ impl Replica {
             answer: Vec::new(),
             told: None,
             database: database.into(),
-            prepared: HashMap::new(),
+            prepared: ById::default(),
             is_stale: false,
             is_unfit: false,
         }

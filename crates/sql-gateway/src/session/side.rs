@@ -133,14 +133,14 @@ impl Session {
     /// The same as [`Self::scan`], for texts that may have come before.
     pub(super) fn look(&self, text: &[u8], backslash: bool) -> Statement {
         let names = self.names.as_ref();
-        let names = names.map(|names| (names, names.of_database(&self.state.database)));
+        let names = names.map(|names| (names, names.of_key(self.state.database_key())));
         self.lately.look(text, backslash, names)
     }
 
     /// Looks at a text with what is known of names.
     pub(super) fn scan(&self, text: &[u8], backslash: bool) -> Statement {
         match &self.names {
-            Some(names) => scan_with(text, backslash, names.of_database(&self.state.database)),
+            Some(names) => scan_with(text, backslash, names.of_key(self.state.database_key())),
             None => scan(text, backslash),
         }
     }
@@ -282,31 +282,20 @@ impl Session {
         if let Some(what) = self.state.pins.obstacle() {
             return Some(Tie::Pinned(what));
         }
-        if self.state.finds_last_id() {
-            return Some(Tie::Pinned("`IS NULL` may ask for the last insert id"));
-        }
-        if !has_plain_bytes || !self.state.has_plain_dialect() {
+        if !has_plain_bytes {
             return Some(Tie::Dialect);
         }
-        if !self.state.has_usual_isolation() {
-            return Some(Tie::Isolation);
-        }
-        self.tie_of_request().or_else(|| {
-            surprises
-                .has(self.statement.digest)
-                .then_some(Tie::Surprise)
-        })
+        self.state
+            .tie()
+            .or_else(|| self.tie_of_request())
+            .or_else(|| {
+                surprises
+                    .has(self.statement.digest)
+                    .then_some(Tie::Surprise)
+            })
     }
 
     fn tie_of_request(&self) -> Option<Tie> {
-        let own = ["mysql", "sys", "information_schema", "performance_schema"];
-        let database = &*self.state.database;
-        if own
-            .iter()
-            .any(|own| database.eq_ignore_ascii_case(own.as_bytes()))
-        {
-            return Some(Tie::Database);
-        }
         if !self.request.is_kept() {
             return Some(Tie::NotKept);
         }
@@ -327,7 +316,7 @@ impl Session {
         if self.request.payload().get(5) != Some(&0) {
             return Some(Tie::NotKept);
         }
-        (*prepared.database != *database).then_some(Tie::Database)
+        (*prepared.database != *self.state.database()).then_some(Tie::Database)
     }
 
     /// The digest of a statement that a replica refused, once.

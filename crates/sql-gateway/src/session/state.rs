@@ -1,8 +1,11 @@
 //! What a new connection must be told so that the client does not notice: learned from the server's own
 //! reports. And what cannot be told: the pins.
 
+use wire::catalog;
 use wire::command::code;
 use wire::packet;
+
+use super::side::Tie;
 
 /// More than this in session variables is not kept; such a session cannot be moved.
 const MAX_VARIABLES: usize = 64 * 1024;
@@ -64,6 +67,9 @@ impl Pins {
             ),
             (Pins::SOMETHING, "a session with state of its own"),
         ];
+        if self == Pins::default() {
+            return None;
+        }
         WORDS
             .iter()
             .find(|(pin, _)| self.0 & pin.0 != 0)
@@ -79,7 +85,11 @@ pub(crate) struct State {
     /// The character set and collation that SET NAMES gave the results. Why beside the variables: they name the character set only, and
     /// what is said of columns shows the collation.
     results: Option<(Box<str>, Box<str>)>,
-    pub(crate) database: Box<[u8]>,
+    database: Box<[u8]>,
+    /// The default database as names are looked up in it.
+    database_key: u64,
+    /// What of this ties all reads to the primary.
+    tie: Option<Tie>,
     pub(crate) pins: Pins,
     /// `SET TRANSACTION …` that waits for its transaction.
     pub(crate) next_transaction: Option<Box<[u8]>>,
@@ -91,10 +101,48 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(database: &[u8]) -> Self {
-        Self {
-            database: database.into(),
-            ..Self::default()
-        }
+        let mut state = Self::default();
+        state.set_database(database);
+        state
+    }
+
+    /// The default database.
+    pub(crate) fn database(&self) -> &[u8] {
+        &self.database
+    }
+
+    /// The same, for [`wire::catalog::Catalog::of_key`].
+    pub(super) fn database_key(&self) -> u64 {
+        self.database_key
+    }
+
+    /// The default database is another one.
+    pub(super) fn set_database(&mut self, name: &[u8]) {
+        self.database = name.into();
+        self.database_key = catalog::key_of_database(name);
+        self.judge();
+    }
+
+    /// What of it ties all reads to the primary.
+    pub(super) fn tie(&self) -> Option<Tie> {
+        self.tie
+    }
+
+    /// Why here: each read asks, and seldom does it change.
+    fn judge(&mut self) {
+        let own = ["mysql", "sys", "information_schema", "performance_schema"];
+        let is_own = |own: &str| self.database.eq_ignore_ascii_case(own.as_bytes());
+        self.tie = if self.finds_last_id() {
+            Some(Tie::Pinned("`IS NULL` may ask for the last insert id"))
+        } else if !self.has_plain_dialect() {
+            Some(Tie::Dialect)
+        } else if !self.has_usual_isolation() {
+            Some(Tie::Isolation)
+        } else if own.into_iter().any(is_own) {
+            Some(Tie::Database)
+        } else {
+            None
+        };
     }
 
     /// The server says that a variable has this value now.
@@ -134,18 +182,17 @@ impl State {
             return self.pins.add(Pins::UNTRACKED);
         }
         self.variables.push((name.into(), value.into()));
+        self.judge();
     }
 
     /// SET CHARACTER SET: the connection's collation is that of the default database now.
     pub(super) fn collates_as_database(&mut self) {
-        let database = std::mem::take(&mut self.database);
-        let value = [OF_DATABASE, hex(&database).as_bytes()].concat();
+        let value = [OF_DATABASE, hex(&self.database).as_bytes()].concat();
         self.variable(b"collation_connection", &value);
-        self.database = database;
     }
 
     /// True when a read may ask for the last insert id by `IS NULL`.
-    pub(super) fn finds_last_id(&self) -> bool {
+    fn finds_last_id(&self) -> bool {
         !matches!(self.value("sql_auto_is_null"), None | Some(b"OFF" | b"0"))
     }
 
@@ -157,10 +204,9 @@ impl State {
     pub(crate) fn reset(&mut self) {
         let database = std::mem::take(&mut self.database);
         *self = Self {
-            database,
             multi_statements: self.multi_statements,
             version: self.version.wrapping_add(1),
-            ..Self::default()
+            ..Self::new(&database)
         };
     }
 
@@ -206,7 +252,7 @@ impl State {
 
     /// True when texts mean what the scanner takes them for: no character set with halves that look like quotes, no
     /// mode of another dialect.
-    pub(super) fn has_plain_dialect(&self) -> bool {
+    fn has_plain_dialect(&self) -> bool {
         let odd = [&b"big5"[..], b"cp932", b"gbk", b"sjis", b"swe7"];
         let client = self.value("character_set_client").unwrap_or_default();
         let mode = self.value("sql_mode").unwrap_or_default();
@@ -214,7 +260,7 @@ impl State {
     }
 
     /// True when the isolation level was not changed, or to one under which a single read is the same.
-    pub(super) fn has_usual_isolation(&self) -> bool {
+    fn has_usual_isolation(&self) -> bool {
         let levels = ["tx_isolation", "transaction_isolation"].map(|name| self.value(name));
         let mut levels = levels.into_iter().flatten();
         levels.all(|level| matches!(level, b"REPEATABLE-READ" | b"READ-COMMITTED"))
