@@ -190,7 +190,10 @@ impl Bench<'_> {
         }
         match peer {
             Peer::Direct => Ok(Some(Running::direct(&self.site))),
-            Peer::Mainstay | Peer::Socket | Peer::Far => {
+            Peer::Mainstay | Peer::Socket | Peer::Tcp | Peer::Far => {
+                if peer == Peer::Tcp {
+                    self.site.settle().await;
+                }
                 Running::gateway(&self.site, peer).map(Some)
             }
             _ => Running::start(peer, &self.programs, &self.site).await,
@@ -201,7 +204,9 @@ impl Bench<'_> {
     async fn counts(&mut self) {
         let wants_any = [MEMORY, SYSCALLS].iter().any(|key| self.wish.wants(key));
         for peer in Peer::ALL {
-            if self.stop.is_asked() || matches!(peer, Peer::Direct | Peer::Socket | Peer::Far) {
+            if self.stop.is_asked()
+                || matches!(peer, Peer::Direct | Peer::Socket | Peer::Tcp | Peer::Far)
+            {
                 continue;
             }
             if self.wish.wants(INSTRUCTIONS)
@@ -277,7 +282,7 @@ impl Bench<'_> {
 
     async fn instructions(&mut self, peer: Peer) -> Result<()> {
         // Why no agent: under valgrind it is too slow for its own deadlines; alone it is the same gateway.
-        if !self.wish.wants_peer(peer) || !matches!(peer, Peer::HaProxy | Peer::Alone) {
+        if !self.wish.wants_peer(peer) || !(peer == Peer::HaProxy || peer.is_alone()) {
             return Ok(());
         }
         for workload in COUNTED {
@@ -304,7 +309,7 @@ impl Bench<'_> {
         let mut ways = Vec::new();
         for peer in Peer::ALL {
             // Why not alone: on its one thread it is another thing than what runs on a node.
-            if peer == Peer::Alone && !self.wish.peers.iter().any(|key| key == peer.key()) {
+            if peer.is_alone() && !self.wish.peers.iter().any(|key| key == peer.key()) {
                 continue;
             }
             match self.way(peer).await {

@@ -86,7 +86,7 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
                 compare(workload, threads, Peer::Mainstay, *other, *limit);
             }
             if !limits.is_empty() {
-                compare(workload, threads, Peer::Socket, Peer::Mainstay, 0.70);
+                compare(workload, threads, Peer::Socket, Peer::Tcp, 0.70);
             }
         }
     }
@@ -105,7 +105,7 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
     }
     for (key, limit) in EXACT {
         let of = exact.get(key);
-        for peer in [Peer::Alone, Peer::Mainstay] {
+        for peer in [Peer::Alone, Peer::Both, Peer::There, Peer::Mainstay] {
             let measured = of.and_then(|of| of.get(peer.key()));
             all.extend(measured.map(|measured| Asked {
                 what: format!("{key}, {}", peer.key()),
@@ -168,6 +168,7 @@ mod tests {
             cell(Peer::HaProxy, 8, 20.0, 0.0),
             cell(Peer::Mainstay, 8, 19.0, 0.0),
             cell(Peer::Socket, 8, 9.5, 0.0),
+            cell(Peer::Tcp, 8, 19.0, 0.0),
             cell(Peer::Direct, 1, 0.0, 50.0),
             cell(Peer::HaProxy, 1, 20.0, 90.0),
             cell(Peer::Mainstay, 1, 20.0, 80.0),

@@ -20,6 +20,10 @@ pub struct Sample {
     pub user_us: Option<f64>,
     /// Processor time in the kernel.
     pub system_us: Option<f64>,
+    /// Processor time of the agent's other threads, above what they spend when nobody asks: what goes to another node's
+    /// server passes through them.
+    #[serde(default)]
+    pub beside_us: Option<f64>,
     /// Errors that clients met and went on after.
     pub errors: u64,
     /// Why there are no figures.
@@ -27,9 +31,9 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Processor time of a query in user space and in the kernel.
+    /// Processor time of a query in user space and in the kernel, wherever in the process.
     pub(super) fn cost_us(&self) -> Option<f64> {
-        Some(self.user_us? + self.system_us?)
+        Some(self.user_us? + self.system_us? + self.beside_us.unwrap_or(0.0))
     }
 }
 

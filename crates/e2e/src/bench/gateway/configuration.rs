@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use super::site::{Site, WATCHER};
+use super::{
+    peer::Peer,
+    site::{Site, WATCHER},
+};
 
 fn write(path: &Path, text: &str) -> Result<String> {
     fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
@@ -85,12 +88,23 @@ pub(super) fn maxscale(dir: &Path, port: u16, admin: u16, site: &Site) -> Result
     Ok(args)
 }
 
-pub(super) fn alone(dir: &Path, port: u16, site: &Site) -> Vec<String> {
-    vec![
+pub(super) fn alone(peer: Peer, dir: &Path, port: u16, site: &Site) -> Vec<String> {
+    let mut words = vec![
         format!("127.0.0.1:{port}"),
         dir.join("sql.sock").display().to_string(),
         site.server_port.to_string(),
         site.who.user.clone(),
         site.hash.clone(),
-    ]
+    ];
+    let place = match peer {
+        Peer::Both => Some("least"),
+        Peer::There => Some("replica"),
+        _ => None,
+    };
+    words.extend(
+        place
+            .into_iter()
+            .flat_map(|place| [site.replica_port.to_string(), place.to_owned()]),
+    );
+    words
 }

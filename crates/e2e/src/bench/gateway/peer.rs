@@ -14,9 +14,9 @@ use rustix::process::Signal;
 use super::{
     callgrind::Runnable,
     child::Program,
-    client::{At, Client},
+    client::{At, Client, Who},
     configuration,
-    site::Site,
+    site::{BY_TCP, Site},
     usage::Part,
 };
 
@@ -38,22 +38,31 @@ pub(super) enum Peer {
     Mainstay,
     /// The same by its Unix socket.
     Socket,
+    /// The same by TCP on both sides, by an account that is not let in at the server's socket.
+    Tcp,
     /// Our gateway on the replica's node: its primary is another node's.
     Far,
-    /// Our gateway without an agent, on one thread: for exact counts.
+    /// Our gateway without an agent, on one thread, before the primary alone: for exact counts.
     Alone,
+    /// The same before the primary and its replica: reads go to where least runs.
+    Both,
+    /// The same, and reads go to the replica whenever they may.
+    There,
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Direct,
         Self::HaProxy,
         Self::ProxySql,
         Self::MaxScale,
         Self::Mainstay,
         Self::Socket,
+        Self::Tcp,
         Self::Far,
         Self::Alone,
+        Self::Both,
+        Self::There,
     ];
 
     pub(super) fn key(self) -> &'static str {
@@ -64,9 +73,17 @@ impl Peer {
             Self::MaxScale => "maxscale",
             Self::Mainstay => "mainstay",
             Self::Socket => "mainstay-socket",
+            Self::Tcp => "mainstay-tcp",
             Self::Far => "mainstay-far",
             Self::Alone => "mainstay-alone",
+            Self::Both => "mainstay-alone-both",
+            Self::There => "mainstay-alone-replica",
         }
+    }
+
+    /// The gateway without an agent: for exact counts.
+    pub(super) fn is_alone(self) -> bool {
+        matches!(self, Self::Alone | Self::Both | Self::There)
     }
 
     pub(super) fn of(key: &str) -> Option<Self> {
@@ -149,9 +166,21 @@ impl Running {
         }))
     }
 
+    /// As whom its clients come.
+    pub(super) fn who(&self, who: &Who) -> Who {
+        let mut who = who.clone();
+        if self.peer == Peer::Tcp {
+            BY_TCP.clone_into(&mut who.user);
+        }
+        who
+    }
+
     /// It is a part of an agent, which has more to do than this.
     pub(super) fn is_agent(&self) -> bool {
-        matches!(self.peer, Peer::Mainstay | Peer::Socket | Peer::Far)
+        matches!(
+            self.peer,
+            Peer::Mainstay | Peer::Socket | Peer::Tcp | Peer::Far
+        )
     }
 
     /// Ends what was started.
@@ -169,8 +198,8 @@ pub(super) fn runnable(peer: Peer, programs: &Programs, site: &Site) -> Result<O
         Peer::HaProxy => &programs.haproxy,
         Peer::ProxySql => &programs.proxysql,
         Peer::MaxScale => &programs.maxscale,
-        Peer::Alone => &programs.alone,
-        Peer::Direct | Peer::Mainstay | Peer::Socket | Peer::Far => &None,
+        Peer::Alone | Peer::Both | Peer::There => &programs.alone,
+        Peer::Direct | Peer::Mainstay | Peer::Socket | Peer::Tcp | Peer::Far => &None,
     };
     let Some(program) = program else {
         return Ok(None);
@@ -183,7 +212,7 @@ pub(super) fn runnable(peer: Peer, programs: &Programs, site: &Site) -> Result<O
         Peer::HaProxy => configuration::haproxy(&dir, port, site)?,
         Peer::ProxySql => configuration::proxysql(&dir, port, free_port()?, site)?,
         Peer::MaxScale => configuration::maxscale(&dir, port, free_port()?, site)?,
-        _ => configuration::alone(&dir, port, site),
+        _ => configuration::alone(peer, &dir, port, site),
     };
     Ok(Some(Runnable {
         program: program.clone(),

@@ -36,6 +36,8 @@ pub(super) struct Plan {
 struct Way<'a> {
     running: &'a Running,
     idle: Spent,
+    /// The same of the rest of its process, in microseconds.
+    idle_beside: f64,
 }
 
 /// Runs them all; progress is told cell by cell.
@@ -115,15 +117,29 @@ async fn quiet(ways: &[Running]) -> Result<Vec<Way<'_>>> {
         _ => Ok(Spent::default()),
     };
     let before: Vec<Spent> = ways.iter().map(spent).collect::<Result<_>>()?;
+    let beside_before: Vec<f64> = ways.iter().map(beside).collect::<Result<_>>()?;
     let start = Instant::now();
     tokio::time::sleep(QUIET).await;
     let took = start.elapsed().as_secs_f64();
-    let ways = ways.iter().zip(before);
-    ways.map(|(running, before)| {
+    let ways = ways.iter().zip(before.into_iter().zip(beside_before));
+    ways.map(|(running, (before, beside_before))| {
         let idle = spent(running)?.since(before).each(took);
-        Ok(Way { running, idle })
+        let idle_beside = (beside(running)? - beside_before) / took;
+        Ok(Way {
+            running,
+            idle,
+            idle_beside,
+        })
     })
     .collect()
+}
+
+/// What the rest of an agent has spent; nothing where all of a process counts.
+fn beside(running: &Running) -> Result<f64> {
+    match &running.part {
+        Some(part) if running.is_agent() && !part.threads.is_empty() => part.beside(),
+        _ => Ok(0.0),
+    }
 }
 
 async fn sample(
@@ -134,6 +150,7 @@ async fn sample(
     who: &Who,
 ) -> Result<Sample> {
     let running = way.running;
+    let who = &running.who(who);
     let spent = || {
         running
             .part
@@ -141,7 +158,7 @@ async fn sample(
             .map(super::usage::Part::spent)
             .transpose()
     };
-    let (start, before) = (Instant::now(), spent()?);
+    let (start, before, beside_before) = (Instant::now(), spent()?, beside(running)?);
     let ran = if workload == Workload::Connect {
         visits(&running.at, who, threads, seconds).await?
     } else if workload == Workload::Php {
@@ -151,6 +168,7 @@ async fn sample(
     };
     let took = start.elapsed().as_secs_f64();
     anyhow::ensure!(ran.queries > 0, "not one query was answered");
+    let own_beside = beside(running)? - beside_before - way.idle_beside * took;
     let cost = match (before, spent()?) {
         (Some(before), Some(after)) => {
             let all = after.since(before);
@@ -170,6 +188,7 @@ async fn sample(
         p99_us: ran.percentile(99.0) * 1_000.0,
         user_us: cost.map(|cost| cost.user_us),
         system_us: cost.map(|cost| cost.system_us),
+        beside_us: cost.map(|_| own_beside.max(0.0) / ran.queries as f64),
         errors: ran.errors,
         failure: None,
     })

@@ -1,6 +1,9 @@
 //! What is measured against: a real cluster, sysbench's table in it, and an account for the clients.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,6 +18,11 @@ use crate::{Ground, LIMIT};
 const USER: &str = "bench";
 /// For peers that look after the server with an account of their own.
 pub(super) const WATCHER: &str = "bench_watch";
+/// For clients whose server is reached by TCP: the gateway does not let this name in at the server's socket, because one of
+/// its accounts is let in there for its name alone.
+pub(super) const BY_TCP: &str = "bench_tcp";
+/// How old the gateway's table of accounts may be, for that.
+const ACCOUNTS: Duration = Duration::from_secs(35);
 const PASSWORD: &str = "bench";
 const SCHEMA: &str = "bench";
 /// More than any measurement opens at once; the server's limit on open files may lower it.
@@ -32,9 +40,13 @@ pub(super) struct Site {
     /// Past the gateway.
     pub(super) direct: At,
     pub(super) server_port: u16,
+    /// The replica's server, past its agent.
+    pub(super) replica_port: u16,
     pub(super) who: Who,
     /// The account's password as the server keeps it.
     pub(super) hash: String,
+    /// Since when the accounts are there.
+    opened: Instant,
     /// For everything that peers and tools write.
     pub(super) dir: PathBuf,
 }
@@ -50,6 +62,9 @@ impl Site {
             .key(format!("mariadb.options.max_connections={CONNECTIONS}"))
             .key("mariadb.options.max_allowed_packet=64M")
             .key(format!("gateway.max_connections={CONNECTIONS}"))
+            // What is asked for is asked for with all of it: splitting, reads that see every write of the site, metrics.
+            .key("gateway.split=true")
+            .key("gateway.freshness=site")
             .start()
             .await
             .context("set a cluster up")?;
@@ -60,6 +75,7 @@ impl Site {
         let replica = others.next().context("there is no other data node")?.name();
         let replica = replica.to_owned();
         let server = cluster.node(&primary)?.server_address();
+        let replica_port = cluster.node(&replica)?.server_address().port();
         let dir = ground.dir.join("peers");
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let mut site = Self {
@@ -67,12 +83,14 @@ impl Site {
             replica,
             direct: At::Tcp(server),
             server_port: server.port(),
+            replica_port,
             who: Who {
                 user: USER.to_owned(),
                 password: PASSWORD.to_owned(),
                 schema: SCHEMA.to_owned(),
             },
             hash: String::new(),
+            opened: Instant::now(),
             dir,
             cluster,
         };
@@ -80,15 +98,25 @@ impl Site {
         Ok(site)
     }
 
+    /// Returns when the gateways know by which way the server may be reached for whom.
+    pub(super) async fn settle(&self) {
+        tokio::time::sleep(ACCOUNTS.saturating_sub(self.opened.elapsed())).await;
+    }
+
     async fn fill(&mut self) -> Result<()> {
         let mut session = self.cluster.as_administrator(&self.primary).await?;
         let mut statements = vec![format!("CREATE DATABASE {SCHEMA}")];
         // Why two: clients of 127.0.0.1 count as `localhost` at a gateway, others do not.
-        for host in ["localhost", "%"] {
-            let name = format!("'{USER}'@'{host}'");
+        for (user, host) in [USER, BY_TCP]
+            .map(|user| [(user, "localhost"), (user, "%")])
+            .concat()
+        {
+            let name = format!("'{user}'@'{host}'");
             statements.push(format!("CREATE USER {name} IDENTIFIED BY '{PASSWORD}'"));
             statements.push(format!("GRANT ALL ON {SCHEMA}.* TO {name}"));
         }
+        let nobody = format!("'{BY_TCP}'@'203.0.113.1'");
+        statements.push(format!("CREATE USER {nobody} IDENTIFIED VIA unix_socket"));
         let watcher = format!("'{WATCHER}'@'%'");
         statements.push(format!("CREATE USER {watcher} IDENTIFIED BY '{PASSWORD}'"));
         let rights = "SELECT, SHOW DATABASES, REPLICA MONITOR, BINLOG MONITOR, PROCESS";
@@ -100,6 +128,7 @@ impl Site {
             .value(&format!("SELECT PASSWORD('{PASSWORD}')"), STATEMENT)
             .await?;
         self.hash = hash.context("the server has no password hash")?;
+        self.opened = Instant::now();
         sysbench::prepare(&self.direct, &self.who).await
     }
 }

@@ -59,22 +59,34 @@ impl Part {
 
     /// What it has spent since it began.
     pub(super) fn spent(&self) -> Result<Spent> {
-        let of = |path: String| {
-            let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-            spent_in(&text).with_context(|| format!("{path} is not as expected"))
-        };
         let pid = self.pid;
         if self.threads.is_empty() {
-            return of(format!("/proc/{pid}/stat"));
+            return self.whole();
         }
         let mut all = Spent::default();
         for thread in &self.threads {
-            let spent = of(format!("/proc/{pid}/task/{thread}/stat"))?;
+            let spent = of(&format!("/proc/{pid}/task/{thread}/stat"))?;
             all.user_us += spent.user_us;
             all.system_us += spent.system_us;
         }
         Ok(all)
     }
+
+    /// What the process has spent that is not counted here: a gateway reaches other nodes' servers through its agent.
+    pub(super) fn beside(&self) -> Result<f64> {
+        let (whole, own) = (self.whole()?, self.spent()?);
+        let beside = whole.since(own);
+        Ok(beside.user_us + beside.system_us)
+    }
+
+    fn whole(&self) -> Result<Spent> {
+        of(&format!("/proc/{}/stat", self.pid))
+    }
+}
+
+fn of(path: &str) -> Result<Spent> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
+    spent_in(&text).with_context(|| format!("{path} is not as expected"))
 }
 
 /// `utime` and `stime` of a line of `/proc/PID/stat`; the program's name may hold blanks and brackets.
