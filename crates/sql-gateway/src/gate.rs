@@ -30,6 +30,12 @@ impl GateState {
         (self.held() && !in_transaction) || self.route.lease.is_over()
     }
 
+    /// True when a connection made for `route` still leads where it should: to this replica, or (`None`) to the primary.
+    pub(crate) fn leads(&self, route: &Route, replica: Option<&str>) -> bool {
+        let names = self.route.replicas.names();
+        self.is_current(route) && replica.is_none_or(|node| names.iter().any(|name| name == node))
+    }
+
     /// True when a connection made for `route` still leads to the primary.
     pub(crate) fn is_current(&self, route: &Route) -> bool {
         self.route.epoch == route.epoch
@@ -68,9 +74,9 @@ impl Gate {
         Arc::clone(&self.state.borrow().route)
     }
 
-    /// True when a connection made for `route` still leads to the primary.
-    pub(crate) fn is_current(&self, route: &Route) -> bool {
-        self.state.borrow().is_current(route)
+    /// As [`GateState::leads`].
+    pub(crate) fn leads(&self, route: &Route, replica: Option<&str>) -> bool {
+        self.state.borrow().leads(route, replica)
     }
 
     /// For a session to look at and wait on.

@@ -6,14 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::asker::Identity;
+use super::asker;
 use super::connect::{Account, Attempt, Backend, connect_to};
 use super::link::{Around, Link};
 use super::outbox::Outbox;
+use super::spare::Guest;
 use super::spread::Runs;
 use crate::freshness::{Freshness, Need, Ticket};
 use crate::gate::GateState;
+use crate::pool::{Dress, Fit, Identity};
 use crate::reactor::{now, spawn, timeout};
+use crate::registry::Entry;
 use crate::session::{Place, Side};
 use crate::tally::{Closed, Opened, Ticket as Counted};
 
@@ -54,6 +57,15 @@ pub(super) struct Coming {
     done: RefCell<Made>,
     /// A read that waits for it, if it does.
     waiting: RefCell<Option<Waker>>,
+}
+
+impl Coming {
+    fn is_made(&self, made: Made) {
+        self.done.replace(made);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
 }
 
 /// A read that waits for the primary's word.
@@ -177,11 +189,19 @@ impl Link {
                 let prefers = config.prefer_replicas;
                 elsewhere.missed = elsewhere.missed.saturating_add(1);
                 // Why not at the first: clients that make a connection for each query would make two.
-                if elsewhere.missed > 1 || prefers {
-                    self.come(place, cx, around);
+                let is_due = elsewhere.missed > 1 || prefers;
+                if !self.take_parked(place, around) {
+                    if is_due {
+                        self.come(place, cx, around);
+                    }
+                    return if prefers { Went::Waits } else { Went::Here };
                 }
-                return if prefers { Went::Waits } else { Went::Here };
+                place
             }
+        };
+        let config = &self.shared.config;
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return Went::Here;
         };
         if self.session.replica_is_busy() {
             return Went::Here;
@@ -231,7 +251,7 @@ impl Link {
             return Went::Here;
         };
         if self.spread.horizon.borrow().must_ask(ticket) {
-            let identity = || Identity {
+            let identity = || asker::Identity {
                 login: around.login.clone(),
                 credential: around.credential.clone(),
                 peer: around.entry.peer(),
@@ -322,6 +342,49 @@ impl Link {
         }
     }
 
+    /// Takes a connection that another client has left, if one lies ready.
+    fn take_parked(&mut self, place: usize, around: &Around<'_>) -> bool {
+        let Some(node) = self.spread.node(place) else {
+            return false;
+        };
+        let login = around.login;
+        let identity = Identity::of(&login.user, around.entry.peer(), around.credential);
+        let (Some(identity), true) = (identity, self.may_share()) else {
+            return false;
+        };
+        let guest = Guest {
+            identity: identity.on_replica(&node),
+            fit: Fit::of(login),
+            dress: Dress::of(login, &login.database),
+            login,
+            credential: around.credential,
+        };
+        let Some(backend) = guest.find_ready(&self.shared) else {
+            return false;
+        };
+        self.stand_on(Box::new(backend), place, &login.database, around);
+        true
+    }
+
+    /// Whether its connection to a replica may be one that another client has left, and may be left to others.
+    fn may_share(&self) -> bool {
+        self.shared.config.pool.enabled && !self.session.left(false).options
+    }
+
+    /// Takes the connection away from a session that has no more use for it, to be given to others.
+    pub(super) fn take_replica(&mut self, entry: &Entry) -> Option<(Backend, Rc<str>)> {
+        let elsewhere = self.elsewhere.as_mut()?;
+        let is_dry = elsewhere.is_dry();
+        let There::Here(replica) = std::mem::take(&mut elsewhere.there) else {
+            return None;
+        };
+        entry.set_elsewhere(0);
+        let is_at_rest = is_dry && self.session.replica_is_at_rest();
+        self.session.replica_lost();
+        let node = self.spread.node(replica.place)?;
+        (is_at_rest && self.may_share()).then_some((replica.backend, node))
+    }
+
     /// Begins to make a connection.
     fn come(&mut self, place: usize, cx: &mut Context<'_>, around: &Around<'_>) {
         let (Some(elsewhere), Some(node)) = (&mut self.elsewhere, self.spread.node(place)) else {
@@ -340,14 +403,27 @@ impl Link {
         let credential = around.credential.clone();
         let (shared, route) = (Arc::clone(&self.shared), Arc::clone(&around.state.route));
         let peer = around.entry.peer();
+        let identity = Identity::of(&login.user, peer, &credential).filter(|_| self.may_share());
         spawn(async move {
+            let limit = shared.config.connect_timeout;
+            if let Some(identity) = identity {
+                let guest = Guest {
+                    identity: identity.on_replica(&node),
+                    fit: Fit::of(&login),
+                    dress: Dress::of(&login, &coming.database),
+                    login: &login,
+                    credential: &credential,
+                };
+                if let Some((backend, _)) = guest.find(&shared).await {
+                    return coming.is_made(Made::Yes(Box::new(backend)));
+                }
+            }
             let account = Account {
                 login: &login,
                 database: &coming.database,
                 credential: Some(credential),
                 peer,
             };
-            let limit = shared.config.connect_timeout;
             let making = connect_to(&shared, (&route, &node), account, None);
             let made = match timeout(limit, making).await {
                 Ok(Attempt::Connected(backend, _, _)) => Made::Yes(Box::new(backend)),
@@ -357,10 +433,7 @@ impl Link {
                 }
                 Ok(Attempt::Refused(_) | Attempt::ClientGone) | Err(_) => Made::No,
             };
-            coming.done.replace(made);
-            if let Some(waiting) = coming.waiting.take() {
-                waiting.wake();
-            }
+            coming.is_made(made);
         });
     }
 
@@ -370,21 +443,37 @@ impl Link {
             return;
         };
         elsewhere.there = There::Nowhere;
-        let Made::Yes(mut backend) = made else {
-            return self.spread.rest(coming.place);
-        };
-        if !leads_to_a_replica(&backend, self.spread.node(coming.place), around.state) {
+        match made {
+            Made::Yes(backend) => self.stand_on(backend, coming.place, &coming.database, around),
+            Made::NotYet | Made::No => self.spread.rest(coming.place),
+        }
+    }
+
+    /// The session reads over this connection from now on, if it still leads to a replica.
+    fn stand_on(
+        &mut self,
+        mut backend: Box<Backend>,
+        place: usize,
+        database: &[u8],
+        around: &Around<'_>,
+    ) {
+        let Some(elsewhere) = &mut self.elsewhere else {
             return;
+        };
+        if !leads_to_a_replica(&backend, self.spread.node(place), around.state) {
+            return backend.closes(Closed::Rerouted);
         }
         backend.stream.hand_over();
         let here = (&self.shared, self.lane);
         let account = around.entry.account();
-        backend.ticket = Some(Counted::new(here, account, Side::Replica, Opened::Read));
-        self.session.replica_attached(&coming.database);
+        // One that was another client's is counted already.
+        let ticket = || Counted::new(here, account, Side::Replica, Opened::Read);
+        backend.ticket.get_or_insert_with(ticket);
+        self.session.replica_attached(database);
         elsewhere.there = There::Here(Box::new(Replica {
             backend: *backend,
             outbox: Outbox::default(),
-            place: coming.place,
+            place,
             waited_for: 0,
         }));
     }
@@ -413,7 +502,5 @@ impl Link {
 
 /// True when the connection leads to a server that is a replica in this state of the gate.
 fn leads_to_a_replica(backend: &Backend, node: Option<Rc<str>>, state: &GateState) -> bool {
-    let names = state.route.replicas.names();
-    let listed = node.is_some_and(|node| names.iter().any(|name| **name == *node));
-    listed && state.is_current(&backend.route)
+    node.is_some_and(|node| state.leads(&backend.route, Some(&node)))
 }

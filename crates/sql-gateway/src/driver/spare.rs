@@ -15,7 +15,7 @@ use super::packets::Packets;
 use crate::pool::{
     Cleaning, Dress, Entrance, Fit, Found, Identity, Limits, Progress, Shelf, Stale,
 };
-use crate::reactor::{Socket, sleep, spawn, timeout};
+use crate::reactor::{Socket, now, sleep, spawn, timeout};
 use crate::secret::Credential;
 use crate::service::Shared;
 use crate::tally::Closed;
@@ -95,7 +95,30 @@ impl Guest<'_> {
             user: &self.login.user,
             credential: self.credential,
             dress: &self.dress,
+            tracks: self.identity.replica().is_none(),
         }
+    }
+
+    /// One that needs nothing, if there is one.
+    pub(super) fn find_ready(&self, shared: &Shared) -> Option<Backend> {
+        loop {
+            let found = here(shared, |here| {
+                let wears = (self.fit, &self.dress);
+                here.shelf.take(&self.identity, wears, true, now())
+            });
+            let (Found::Ready(mut spare) | Found::ToProve(mut spare)) = found?;
+            if self.is_of_use(shared, &mut spare) {
+                spare.backend.closes(Closed::ClientLeft);
+                return Some(spare.backend);
+            }
+        }
+    }
+
+    /// Why also asked: the loop may not have heard yet that the server has ended it.
+    fn is_of_use(&self, shared: &Shared, spare: &mut Spare) -> bool {
+        let backend = &mut spare.backend;
+        let leads = shared.gate.leads(&backend.route, self.identity.replica());
+        leads && backend.stream.is_quiet()
     }
 
     fn marks_ends(&self) -> bool {
@@ -106,16 +129,15 @@ impl Guest<'_> {
     pub(super) async fn find(&self, shared: &Shared) -> Option<(Backend, Vec<u8>)> {
         loop {
             let found = here(shared, |here| {
-                let now = Instant::now();
-                here.shelf.take(&self.identity, self.fit, &self.dress, now)
+                let wears = (self.fit, &self.dress);
+                here.shelf
+                    .take(&self.identity, wears, false, Instant::now())
             });
             let (mut spare, is_ready) = match found? {
                 Found::Ready(spare) => (spare, true),
                 Found::ToProve(spare) => (spare, false),
             };
-            let is_current = shared.gate.is_current(&spare.backend.route);
-            // Why asked: the loop may not have heard yet that the server has ended it.
-            if !is_current || !spare.backend.stream.is_quiet() {
+            if !self.is_of_use(shared, &mut spare) {
                 continue;
             }
             spare.backend.closes(Closed::ClientLeft);
@@ -177,12 +199,13 @@ pub(crate) fn sweep(shared: &Shared) {
     let now = Instant::now();
     let gone = here(shared, |here| {
         here.shelf.sweep(now, |who, spare| {
-            if !shared.gate.is_current(&spare.backend.route) {
+            if !shared.gate.leads(&spare.backend.route, who.replica()) {
                 spare.backend.closes(Closed::Rerouted);
                 return false;
             }
             // Why: who waits on another thread would wait in vain for what lies here.
-            is_known(shared, who) && !shared.quotas.has_waiters(who.user())
+            let is_awaited = who.replica().is_none() && shared.quotas.has_waiters(who.user());
+            is_known(shared, who) && !is_awaited
         })
     });
     drop(gone);
@@ -207,15 +230,15 @@ async fn ask_again(
         user: identity.user(),
         credential: &spare.credential,
         dress,
+        tracks: identity.replica().is_none(),
     };
     let mut out = Vec::new();
     // Where the end of columns is told does not matter: there are none.
     let cleaning = Cleaning::before_client(false, entrance, &mut out);
     let (proven, limit) = (Instant::now(), shared.config.connect_timeout);
     let told = timeout(limit, tell(&mut spare.backend.stream, cleaning, &out)).await;
-    let is_current = shared.gate.is_current(&spare.backend.route);
     let gone = match told {
-        Ok(Progress::Done(ok)) if is_current && shared.quotas.offer(identity.user(), lane) => {
+        Ok(Progress::Done(ok)) if may_wait(&shared, lane, &identity, &spare.backend) => {
             spare.ok = ok;
             here(&shared, |here| {
                 here.shelf.park_again(identity, stale, proven)
@@ -258,32 +281,58 @@ async fn tend(shared: Arc<Shared>, lane: usize) {
     }
 }
 
+/// True when it has a place among those that wait: it leads where it should, and nobody waits for its place in the account.
+fn may_wait(shared: &Shared, lane: usize, identity: &Identity, backend: &Backend) -> bool {
+    let replica = identity.replica();
+    shared.gate.leads(&backend.route, replica)
+        && (replica.is_some() || shared.quotas.offer(identity.user(), lane))
+}
+
 impl Client {
-    /// The client has gone, or becomes somebody else: its connection to the server is cleaned for the next, if it can be.
+    /// The client has gone, or becomes somebody else: its connections to servers are cleaned for the next, if they can be.
     pub(super) fn give_back(&mut self) {
-        let Some(mut backend) = self.link.backend.take() else {
-            return;
-        };
-        // Why first: who sends a KILL from now on does not find it here.
-        self.entry.set_server(0);
-        if self.entry.manner.reads_only {
+        let replica = self.link.take_replica(&self.entry);
+        let primary = self.link.backend.take();
+        if primary.is_some() {
+            // Why first: who sends a KILL from now on does not find it here.
+            self.entry.set_server(0);
+        }
+        if self.entry.manner.reads_only || (primary.is_none() && replica.is_none()) {
             return;
         }
-        let left = self.link.session.left(self.entry.was_ever_killed());
-        let is_whole = self.link.is_at_rest() && backend.stream.is_quiet();
+        let may_be_shared = self
+            .link
+            .session
+            .left(self.entry.was_ever_killed())
+            .may_be_shared();
         let user = String::from_utf8_lossy(&self.login.user).into_owned();
         let known = std::mem::replace(&mut self.credential, Credential::PassedThrough);
         self.credential = super::arrive::settle(&self.shared, &user, known);
         let identity = Identity::of(&self.login.user, self.entry.peer(), &self.credential);
-        if !left.may_be_shared() {
-            backend.closes(Closed::Unclean);
+        let is_whole = self.link.is_at_rest();
+        let primary = primary.map(|backend| (backend, None));
+        let replica = replica.map(|(backend, node)| (backend, Some(node)));
+        for (mut backend, node) in primary.into_iter().chain(replica) {
+            if !may_be_shared {
+                backend.closes(Closed::Unclean);
+            }
+            if let Some(identity) = identity.clone()
+                && self.shared.config.pool.enabled
+                && may_be_shared
+                && (is_whole || node.is_some())
+                && backend.stream.is_quiet()
+            {
+                let identity = match node {
+                    Some(node) => identity.on_replica(&node),
+                    None => identity,
+                };
+                self.clean(backend, identity);
+            }
         }
-        let (true, Some(identity)) = (
-            self.shared.config.pool.enabled && is_whole && left.may_be_shared(),
-            identity,
-        ) else {
-            return;
-        };
+    }
+
+    /// Cleans one of its connections, and lets it wait for the next client.
+    fn clean(&self, mut backend: Backend, identity: Identity) {
         let guest = Guest {
             identity,
             fit: Fit::of(&self.login),
@@ -308,10 +357,9 @@ impl Client {
             let Ok(Progress::Done(ok)) = timeout(limit, told).await else {
                 return;
             };
-            backend.tracks = true;
+            backend.tracks = identity.replica().is_none();
             backend.closes(Closed::Unused);
-            let is_current = shared.gate.is_current(&backend.route);
-            if is_current && shared.quotas.offer(identity.user(), lane) {
+            if may_wait(&shared, lane, &identity, &backend) {
                 let spare = Spare {
                     backend,
                     ok,

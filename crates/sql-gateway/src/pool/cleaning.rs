@@ -52,6 +52,7 @@ pub(crate) enum Progress {
 pub(crate) struct Cleaning {
     owed: Owed,
     marks_ends: bool,
+    tracks: bool,
     credential: Credential,
     ok: Vec<u8>,
 }
@@ -74,6 +75,7 @@ impl Cleaning {
         Self {
             owed: Owed::Switch,
             marks_ends,
+            tracks: login.tracks,
             credential: login.credential.clone(),
             ok: Vec::new(),
         }
@@ -97,6 +99,7 @@ impl Cleaning {
                 Progress::More
             }
             (Owed::Switch, Some(0xfe)) => self.prove(payload),
+            (Owed::Login, Some(0)) if !self.tracks => Progress::Done(payload.to_vec()),
             (Owed::Login, Some(0)) => {
                 self.owed = Owed::Tracking;
                 self.ok = payload.to_vec();
@@ -121,7 +124,9 @@ impl Cleaning {
         self.owed = Owed::Login;
         let mut out = Vec::new();
         put(&mut out, 2, &proof);
-        out.extend_from_slice(&crate::session::tracking());
+        if self.tracks {
+            out.extend_from_slice(&crate::session::tracking());
+        }
         Progress::Say(out)
     }
 }
@@ -135,6 +140,8 @@ pub(crate) struct Entrance<'a> {
     pub(crate) credential: &'a Credential,
     /// The rest of the login.
     pub(crate) dress: &'a Dress,
+    /// What its session changes is to be reported: on the primary.
+    pub(crate) tracks: bool,
 }
 
 impl Entrance<'_> {
@@ -177,6 +184,7 @@ mod tests {
             user: b"app",
             credential: &credential,
             dress: &dress,
+            tracks: true,
         };
         let mut out = Vec::new();
         let cleaning = Cleaning::after_client(marks_ends, login, &mut out);
@@ -194,6 +202,7 @@ mod tests {
             user: b"app",
             credential: &Credential::Empty,
             dress: &dress,
+            tracks: true,
         };
         let all = flags::PLUGIN_AUTH | flags::CONNECT_ATTRS;
         let login = Login::parse_change_user(&login.change_user(), all).unwrap();
@@ -222,6 +231,24 @@ mod tests {
             let done = Progress::Done(b"\0\0\0\x02\0\0\0login".to_vec());
             assert_eq!(cleaning.packet(b"\0\0\0\x02\0\0\0"), done);
         }
+    }
+
+    #[test]
+    fn connection_to_a_replica_is_done_with_the_login() {
+        let (credential, dress) = (Credential::Empty, dress());
+        let login = Entrance {
+            user: b"app",
+            credential: &credential,
+            dress: &dress,
+            tracks: false,
+        };
+        let mut cleaning = Cleaning::before_client(false, login, &mut Vec::new());
+        let Progress::Say(said) = cleaning.packet(&switch()) else {
+            panic!("no proof");
+        };
+        assert_eq!(said, [0, 0, 0, 2]);
+        let ok = b"\0\0\0\x02\0\0\0".to_vec();
+        assert_eq!(cleaning.packet(&ok.clone()), Progress::Done(ok));
     }
 
     #[test]

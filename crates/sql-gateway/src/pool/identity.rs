@@ -1,5 +1,5 @@
 //! For whom a connection is good: the server accepted this name, from this address, with this password, and talks to it
-//! in this way. Everything else of a login can be changed on the connection.
+//! in this way. And where it leads. Everything else of a login can be changed on the connection.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +21,8 @@ pub(crate) struct Identity {
     host: Option<IpAddr>,
     /// `SHA1(SHA1(password))`, as the server keeps it; `None` without a password.
     password: Option<[u8; 20]>,
+    /// The replica on which it is meant; `None`: the primary.
+    replica: Option<Box<str>>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -28,6 +30,7 @@ impl std::fmt::Debug for Identity {
         f.debug_struct("Identity")
             .field("user", &String::from_utf8_lossy(&self.user))
             .field("host", &self.host)
+            .field("replica", &self.replica)
             .finish_non_exhaustive()
     }
 }
@@ -50,7 +53,21 @@ impl Identity {
                 .map(|peer| peer.ip().to_canonical())
                 .filter(|ip| !ip.is_loopback()),
             password,
+            replica: None,
         })
+    }
+
+    /// The same on a replica.
+    pub(crate) fn on_replica(self, node: &str) -> Self {
+        Self {
+            replica: Some(node.into()),
+            ..self
+        }
+    }
+
+    /// The replica on which it is meant; `None`: the primary.
+    pub(crate) fn replica(&self) -> Option<&str> {
+        self.replica.as_deref()
     }
 
     /// Its user name.
@@ -130,6 +147,7 @@ mod tests {
             of(b"app", at("10.0.0.1:1"), &password(2)),
             of(b"app", at("10.0.0.1:1"), &Credential::Empty),
             of(b"app", None, &password(1)),
+            base.clone().on_replica("b"),
         ] {
             assert_ne!(base, other);
         }

@@ -136,7 +136,9 @@ impl World {
     fn arrive(&mut self, visit: &Visit) -> Connection {
         let version = self.version(visit.user);
         let (fit, dress) = wear(visit);
-        let found = self.shelf.take(&identity(visit), fit, &dress, self.now);
+        let found = self
+            .shelf
+            .take(&identity(visit), (fit, &dress), false, self.now);
         match found {
             Some(Found::Ready(connection)) => connection,
             Some(Found::ToProve(mut connection)) => {

@@ -88,23 +88,23 @@ impl<T> Shelf<T> {
         oldest.map(|parked| parked.connection)
     }
 
-    /// A connection for a client, if there is one that fits: rather one that needs nothing.
+    /// A connection for a client, if there is one that fits: rather one that needs nothing, and with `only_ready` no other.
     pub(crate) fn take(
         &mut self,
         identity: &Identity,
-        fit: Fit,
-        dress: &Dress,
+        (fit, dress): (Fit, &Dress),
+        only_ready: bool,
         now: Instant,
     ) -> Option<Found<T>> {
         let parked = self.parked.get_mut(identity)?;
         let good_for = self.limits.good_for;
+        let fits = |parked: &Parked<T>| parked.fit == fit;
         let is_ready = |parked: &Parked<T>| {
             parked.dress == *dress && now.saturating_duration_since(parked.proven) < good_for
         };
-        let ready = parked
-            .iter()
-            .rposition(|parked| parked.fit == fit && is_ready(parked));
-        let at = ready.or_else(|| parked.iter().rposition(|parked| parked.fit == fit))?;
+        let ready = parked.iter().rposition(|one| fits(one) && is_ready(one));
+        let any = || parked.iter().rposition(|one| fits(one) && !only_ready);
+        let at = ready.or_else(any)?;
         let found = parked.remove(at).connection;
         if parked.is_empty() {
             self.parked.remove(identity);
@@ -177,9 +177,10 @@ impl<T> Shelf<T> {
         parked.into_iter().map(|parked| parked.connection).collect()
     }
 
-    /// Takes down the one of this user that has waited longest.
+    /// Takes down the one of this user that has waited longest for the primary.
     pub(crate) fn evict(&mut self, user: &[u8]) -> Option<T> {
-        let of_user = self.parked.iter().filter(|(who, _)| who.user() == user);
+        let of_user = self.parked.iter();
+        let of_user = of_user.filter(|(who, _)| who.user() == user && who.replica().is_none());
         let (identity, _) =
             of_user.min_by_key(|(_, parked)| parked.first().map(|parked| parked.since))?;
         let identity = identity.clone();
@@ -243,7 +244,10 @@ mod tests {
             let parked = shelf.park(who("app"), (fit, dress.clone()), 'a', (now, now));
             assert_eq!(parked, None);
             let at = now + Duration::from_millis(later);
-            assert_eq!(shelf.take(&who("app"), fit, asked, at), Some(found));
+            assert_eq!(
+                shelf.take(&who("app"), (fit, asked), false, at),
+                Some(found)
+            );
             assert!(shelf.is_empty());
         }
     }
@@ -253,8 +257,11 @@ mod tests {
         let (mut shelf, now) = (Shelf::new(LIMITS), Instant::now());
         let (fit, dress) = wear(1, "");
         shelf.park(who("app"), (fit, dress.clone()), 'a', (now, now));
-        assert_eq!(shelf.take(&who("other"), fit, &dress, now), None);
-        assert_eq!(shelf.take(&who("app"), wear(2, "").0, &dress, now), None);
+        assert_eq!(shelf.take(&who("other"), (fit, &dress), false, now), None);
+        assert_eq!(
+            shelf.take(&who("app"), (wear(2, "").0, &dress), false, now),
+            None
+        );
         assert_eq!(shelf.len(), 1);
     }
 
@@ -268,11 +275,27 @@ mod tests {
         assert_eq!(put(&mut shelf, 'a'), None);
         assert_eq!(put(&mut shelf, 'b'), None);
         assert_eq!(put(&mut shelf, 'c'), Some('a'));
-        let taken = shelf.take(&who("app"), fit, &dress, now);
+        let taken = shelf.take(&who("app"), (fit, &dress), false, now);
         assert_eq!(taken, Some(Found::Ready('c')));
         assert_eq!(shelf.evict(b"other"), None);
         assert_eq!(shelf.evict(b"app"), Some('b'));
         assert!(shelf.is_empty());
+    }
+
+    #[test]
+    fn connection_to_a_replica_is_nobodys_place_on_the_primary() {
+        let (mut shelf, now) = (Shelf::new(LIMITS), Instant::now());
+        let (fit, dress) = wear(1, "");
+        let there = who("app").on_replica("b");
+        shelf.park(there.clone(), (fit, dress.clone()), 'r', (now, now));
+        assert_eq!(shelf.evict(b"app"), None);
+        for other in [who("app"), who("app").on_replica("c")] {
+            assert_eq!(shelf.take(&other, (fit, &dress), false, now), None);
+        }
+        let later = now + LIMITS.good_for;
+        assert_eq!(shelf.take(&there, (fit, &dress), true, later), None);
+        let found = shelf.take(&there, (fit, &dress), false, later);
+        assert_eq!(found, Some(Found::ToProve('r')));
     }
 
     #[test]
@@ -289,9 +312,9 @@ mod tests {
         assert_eq!(stale.parts(), (&mut 'b', &dress));
         assert_eq!(shelf.park_again(identity, stale, later), None);
         let end = later + Duration::from_millis(999);
-        let taken = shelf.take(&who("app"), fit, &dress, end);
+        let taken = shelf.take(&who("app"), (fit, &dress), false, end);
         assert_eq!(taken, Some(Found::Ready('b')));
-        let taken = shelf.take(&who("app"), fit, &dress, end);
+        let taken = shelf.take(&who("app"), (fit, &dress), false, end);
         assert_eq!(taken, Some(Found::ToProve('a')));
     }
 

@@ -50,6 +50,16 @@ impl Session {
         self.phase != Phase::Flight && self.replica.as_deref().is_some_and(owes)
     }
 
+    /// True when nothing runs on the replica, nothing is owed, and no byte for it waits.
+    pub(crate) fn replica_is_at_rest(&self) -> bool {
+        self.replica.as_deref().is_some_and(|replica| {
+            replica.owed.is_empty()
+                && replica.outbox.is_empty()
+                && !replica.is_unfit
+                && !(self.side == Side::Replica && self.phase == Phase::Flight)
+        })
+    }
+
     /// Bytes for the replica.
     pub(crate) fn take_to_replica(&mut self) -> Vec<u8> {
         self.replica

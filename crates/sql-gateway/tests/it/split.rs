@@ -241,3 +241,53 @@ async fn reads_when_the_primary_is_another_one_are_as_fresh_as_before() {
     assert_eq!(who(&mut client).await.unwrap(), "b");
     assert_eq!(split.world.handle.stats().errors, 0);
 }
+
+/// Connections of applications to this server, by their ids there.
+fn visitors(server: &Server) -> String {
+    server.sql("SELECT GROUP_CONCAT(id) FROM information_schema.processlist WHERE user = 'app'")
+}
+
+/// A client that has read on the replica leaves, after this; how many connections wait then.
+async fn visit(split: &Split, statements: &[&str], spare: u64) {
+    let mut client = split.world.connect().await;
+    for sql in statements {
+        client.query_drop(*sql).await.unwrap();
+    }
+    settle(&mut client).await;
+    client.disconnect().await.unwrap();
+    let stats = || split.world.handle.stats();
+    eventually("its connections wait", || stats().spare as u64 == spare).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_replica_when_its_client_has_left_is_to_the_next_as_a_fresh_one() {
+    let split = Split::patient();
+    let asked = "SELECT FROM_UNIXTIME(0), GROUP_CONCAT(name), 1 || 1 FROM who, (SELECT 1 UNION SELECT 2) twice";
+    let mut fresh = split.world.connect().await;
+    settle(&mut fresh).await;
+    let expected: Option<(String, String, String)> = fresh.query_first(asked).await.unwrap();
+    drop(fresh);
+    eventually("it waits", || split.world.handle.stats().spare == 2).await;
+    let sets = "SET time_zone = '+05:00', group_concat_max_len = 4, sql_mode = 'PIPES_AS_CONCAT'";
+    visit(&split, &[sets], 2).await;
+    let (before, id) = (split.reads(), visitors(&split.replica));
+    let mut next = split.world.connect().await;
+    assert_eq!(who(&mut next).await.unwrap(), "b", "its first read");
+    let got: Option<(String, String, String)> = next.query_first(asked).await.unwrap();
+    assert_eq!(got, expected);
+    assert_eq!(split.reads() - before, 2);
+    assert_eq!(visitors(&split.replica), id, "the same connection");
+    assert_eq!(split.world.handle.stats().errors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_replica_when_it_is_marked_or_of_no_more_use_waits_for_nobody() {
+    let split = Split::patient();
+    // Who knows an id may send a KILL.
+    visit(&split, &["SELECT CONNECTION_ID()"], 0).await;
+    eventually("it is closed", || visitors(&split.replica) == "NULL").await;
+    visit(&split, &[], 2).await;
+    split.world.route(1, Some("a"));
+    eventually("it is closed", || visitors(&split.replica) == "NULL").await;
+    eventually("the other waits", || split.world.handle.stats().spare == 1).await;
+}
