@@ -10,6 +10,7 @@ use super::asker;
 use super::connect::{Account, Attempt, Backend, connect_to};
 use super::link::{Around, Link};
 use super::outbox::Outbox;
+use super::settings::are_alike;
 use super::spare::Guest;
 use super::spread::Runs;
 use crate::freshness::{Freshness, Need, Ticket};
@@ -419,20 +420,28 @@ impl Link {
                     return coming.is_made(Made::Yes(Box::new(backend)));
                 }
             }
-            let account = Account {
+            let account = || Account {
                 login: &login,
                 database: &coming.database,
-                credential: Some(credential),
+                credential: Some(credential.clone()),
                 peer,
             };
-            let making = connect_to(&shared, (&route, &node), account, None);
-            let made = match timeout(limit, making).await {
-                Ok(Attempt::Connected(backend, _, _)) => Made::Yes(Box::new(backend)),
-                Ok(Attempt::Failed(why)) => {
-                    tracing::debug!(why, %node, "no connection to a replica");
-                    Made::No
+            let making = async {
+                match connect_to(&shared, (&route, &node), account(), None).await {
+                    Attempt::Connected(mut backend, _, _) => {
+                        let alike = are_alike(&shared, &mut backend, account()).await;
+                        alike.then_some(backend)
+                    }
+                    Attempt::Failed(why) => {
+                        tracing::debug!(why, %node, "no connection to a replica");
+                        None
+                    }
+                    Attempt::Refused(_) | Attempt::ClientGone => None,
                 }
-                Ok(Attempt::Refused(_) | Attempt::ClientGone) | Err(_) => Made::No,
+            };
+            let made = match timeout(limit, Box::pin(making)).await {
+                Ok(Some(backend)) => Made::Yes(Box::new(backend)),
+                Ok(None) | Err(_) => Made::No,
             };
             coming.is_made(made);
         });

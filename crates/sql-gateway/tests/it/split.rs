@@ -291,3 +291,24 @@ async fn a_connection_to_a_replica_when_it_is_marked_or_of_no_more_use_waits_for
     eventually("it is closed", || visitors(&split.replica) == "NULL").await;
     eventually("the other waits", || split.world.handle.stats().spare == 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_when_the_replica_is_set_otherwise_than_the_primary_go_to_the_primary() {
+    let split = Split::patient();
+    let global = |server: &Server, length: u32| {
+        server.sql(&format!("SET GLOBAL group_concat_max_len={length}"));
+    };
+    global(&split.replica, 4);
+    let mut client = split.world.connect().await;
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(who(&mut client).await.unwrap(), "a");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(split.reads(), 0);
+    global(&split.primary, 4);
+    settle(&mut client).await;
+    global(&split.replica, 1024);
+    let mut other = split.world.connect().await;
+    assert_eq!(who(&mut other).await.unwrap(), "a");
+}
