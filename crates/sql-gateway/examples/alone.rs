@@ -130,7 +130,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (end, ended) = watch::channel(false);
     let gateway = Gateway::new(config, routes, Arc::new(servers), Arc::new(accounts))?;
     let lexicon = gateway.handle().lexicon();
-    lexicon.know(&lexicon.begin(), &Arc::new(Catalog::default()));
+    tokio::spawn(async move {
+        loop {
+            lexicon.know(&lexicon.begin(), &Arc::new(Catalog::default()));
+            // Why again: what is too long to be looked at may define something.
+            lexicon.wanted().await;
+        }
+    });
     let mut told = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         told.recv().await;
