@@ -87,6 +87,7 @@ impl Arena {
     pub async fn open(ground: &Ground, plan: Plan) -> Result<Self> {
         let builder = Builder::new(&ground.program, &ground.dir)
             .data_nodes(ground.nodes)
+            .reads_elsewhere()
             .witness(ground.has_witness())
             .layout(ground.layout);
         let builder = match ground.disk_mib {

@@ -98,7 +98,8 @@ impl Stage {
         };
         let mut builder = Builder::new(program()?, dir)
             .data_nodes(data_nodes)
-            .spare_nodes(spare);
+            .spare_nodes(spare)
+            .reads_elsewhere();
         if let Some(holds) = disks {
             builder = builder.disks(DISK_MIB, holds);
         }

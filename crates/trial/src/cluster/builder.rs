@@ -37,6 +37,7 @@ pub struct Builder {
     layout: Layout,
     disks: Option<(u64, Holds)>,
     keys: Vec<String>,
+    reads_elsewhere: bool,
 }
 
 impl Builder {
@@ -51,6 +52,7 @@ impl Builder {
             layout: Layout::Loopback,
             disks: None,
             keys: Vec::new(),
+            reads_elsewhere: false,
         }
     }
 
@@ -86,6 +88,13 @@ impl Builder {
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.keys.push(key.into());
+        self
+    }
+
+    /// The gateways of all data nodes but the first read on replicas whenever they may: so that a small load does, too.
+    #[must_use]
+    pub fn reads_elsewhere(mut self) -> Self {
+        self.reads_elsewhere = true;
         self
     }
 
@@ -150,6 +159,10 @@ impl Builder {
         if dir.as_os_str().len() > 80 {
             return Err(Error::LongPath(dir));
         }
+        let mut keys = self.keys.clone();
+        if self.reads_elsewhere && !witness && number > 1 {
+            keys.push("gateway.prefer_replicas=true".to_owned());
+        }
         Ok(Node {
             name: name.to_owned(),
             address,
@@ -168,7 +181,7 @@ impl Builder {
             heir: Mutex::new(None),
             holds: None,
             disk: Mutex::new(None),
-            keys: self.keys.clone(),
+            keys,
             dir,
         })
     }
