@@ -25,15 +25,6 @@ pub(crate) fn choose(
     (least.running < primary).then_some(place)
 }
 
-/// So many statements more must run on the primary before a read waits until a replica has applied a write: the
-/// wait takes longer than most statements.
-const WORTH_A_WAIT: usize = 4;
-
-/// Whether a read waits for a replica on which so many statements run, or rather goes to the primary.
-pub(crate) fn is_worth_a_wait(primary: usize, replica: usize) -> bool {
-    primary > replica.saturating_add(WORTH_A_WAIT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,14 +58,6 @@ mod tests {
         };
         assert_eq!(choose(9, &[load(0, 501), stopped], MAX), None);
         assert_eq!(choose(9, &[load(0, 501), load(5, 500)], MAX), Some(1));
-    }
-
-    #[test]
-    fn a_read_when_little_runs_on_the_primary_does_not_wait_for_a_replica() {
-        for (primary, replica, waits) in [(1, 0, false), (4, 0, false), (5, 0, true), (9, 5, false)]
-        {
-            assert_eq!(is_worth_a_wait(primary, replica), waits);
-        }
     }
 
     #[test]

@@ -224,7 +224,6 @@ impl Link {
         );
         match need {
             Need::Nothing => self.launch_there(None, around),
-            Need::Wait(_) if !self.spread.may_wait(place, &self.shared.config) => Went::Here,
             Need::Wait(sql) => self.launch_there(Some(&sql), around),
             Need::Primary => Went::Here,
             Need::Answer => self.wait_for_answer(ticket, cx, around),

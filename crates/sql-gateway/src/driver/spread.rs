@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wire::gtid::Gtid;
 
 use super::asker::Asker;
-use crate::balance::{Load, choose, is_worth_a_wait};
+use crate::balance::{Load, choose};
 use crate::config::Config;
 use crate::freshness::{Freshness, Horizon, Need, Reach, Ticket};
 use crate::route::Route;
@@ -173,13 +173,6 @@ impl Spread {
         let mut board = self.board.borrow_mut();
         let load = board.places.get_mut(place).map(Place::load);
         choose(self.busy(config), load.into_iter(), config.lag_max).is_some()
-    }
-
-    /// Whether a read should wait until this replica has applied a write.
-    pub(super) fn may_wait(&self, place: usize, config: &Config) -> bool {
-        let board = self.board.borrow();
-        let running = board.places.get(place).map_or(0, |place| place.running);
-        is_worth_a_wait(self.busy(config), running)
     }
 
     /// The least busy replica that is not further behind than this; of equals each in turn.
