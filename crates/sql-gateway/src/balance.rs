@@ -11,8 +11,14 @@ pub(crate) struct Load {
     pub(crate) lag: Option<Duration>,
 }
 
-/// The replica for a read, or `None` for the primary. The one on which least runs; of equals the primary, which needs
-/// no wait. A replica that is further behind than `max_lag` gets no reads.
+/// So many statements more must run on the primary than on a replica before a read goes there. Why not at the first: it
+/// costs a question to the primary, another connection, and perhaps a wait until a write has been applied. While little
+/// runs on the primary it has answered before all that is done (a point select: 0.1 ms there, 1.4 to 2.8 ms on a replica
+/// beside a load that writes).
+pub(crate) const WORTH_THE_WAY: usize = 4;
+
+/// The replica for a read, or `None` for the primary: the one on which least runs, once more by [`WORTH_THE_WAY`] runs on
+/// the primary. A replica that is further behind than `max_lag` gets no reads.
 pub(crate) fn choose(
     primary: usize,
     replicas: impl Iterator<Item = Load>,
@@ -22,7 +28,7 @@ pub(crate) fn choose(
         .enumerate()
         .filter(|(_, load)| load.lag.is_some_and(|lag| lag <= max_lag));
     let (place, least) = fresh.min_by_key(|(_, load)| load.running)?;
-    (least.running < primary).then_some(place)
+    (least.running.saturating_add(WORTH_THE_WAY) < primary).then_some(place)
 }
 
 #[cfg(test)]
@@ -43,10 +49,11 @@ mod tests {
     }
 
     #[test]
-    fn a_read_when_all_are_equally_busy_goes_to_the_primary_else_to_the_least_busy() {
+    fn a_read_when_the_primary_is_not_much_busier_goes_there_else_to_the_least_busy() {
         assert_eq!(choose(0, &[load(0, 0)], MAX), None);
-        assert_eq!(choose(1, &[load(0, 0)], MAX), Some(0));
-        assert_eq!(choose(3, &[load(2, 0), load(1, 0)], MAX), Some(1));
+        assert_eq!(choose(4, &[load(0, 0)], MAX), None);
+        assert_eq!(choose(5, &[load(0, 0)], MAX), Some(0));
+        assert_eq!(choose(7, &[load(3, 0), load(2, 0)], MAX), Some(1));
         assert_eq!(choose(9, &[], MAX), None);
     }
 
@@ -57,7 +64,7 @@ mod tests {
             lag: None,
         };
         assert_eq!(choose(9, &[load(0, 501), stopped], MAX), None);
-        assert_eq!(choose(9, &[load(0, 501), load(5, 500)], MAX), Some(1));
+        assert_eq!(choose(10, &[load(0, 501), load(5, 500)], MAX), Some(1));
     }
 
     #[test]
@@ -69,6 +76,6 @@ mod tests {
                 Some(_) => running[1] += 1,
             }
         }
-        assert_eq!(running, [50, 50]);
+        assert_eq!(running, [52, 48]);
     }
 }

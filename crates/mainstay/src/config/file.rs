@@ -99,7 +99,7 @@ section! {
         pool_queue_max: Span = Span::from_secs(5), Span;
         /// Whether reads outside transactions go to replicas, too.
         split: bool = true, Switch;
-        /// Reads go to replicas whenever they may. Otherwise they go to the least busy server, and of equals to the primary.
+        /// Reads go to replicas whenever they may. Otherwise they do while more than four statements more run on the primary.
         prefer_replicas: bool = false, Switch;
         /// What a read on a replica sees: `site` all that was acknowledged to anybody before it came, through any
         /// gateway; `connection` what its own connection has written; `none` anything that once was.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wire::gtid::Gtid;
 
 use super::asker::Asker;
-use crate::balance::{Load, choose};
+use crate::balance::{Load, WORTH_THE_WAY, choose};
 use crate::config::Config;
 use crate::freshness::{Freshness, Horizon, Need, Reach, Ticket};
 use crate::route::Route;
@@ -139,10 +139,10 @@ impl Spread {
         self.has_replicas.set(may);
     }
 
-    /// True when the next read goes to the primary, whatever it is: nothing runs there, or there is nowhere else to go.
+    /// True when the next read goes to the primary, whatever it is: little runs there, or there is nowhere else to go.
     #[inline]
     pub(super) fn is_idle(&self, route: &Route, config: &Config) -> bool {
-        if self.primary.get() == 0 && !config.prefer_replicas {
+        if self.primary.get() <= WORTH_THE_WAY && !config.prefer_replicas {
             return true;
         }
         self.refresh(route);
