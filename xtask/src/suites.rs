@@ -1,5 +1,5 @@
 //! `cargo xtask suites`: the tests of other people's clients, first against a server, then through the gateway
-//! before it. What passes directly must pass through, except what `suites/known.rs` names with a reason.
+//! before it, which sends reads to a replica. What passes directly must pass through, except what `suites/known.rs` names with a reason.
 //! The programs and their tests come from Debian; not part of the gate, but for the story of WordPress.
 
 mod clients;
@@ -69,7 +69,7 @@ const SUITES: &[(&str, Run)] = &[
 /// Not a client but an application: a story, on a cluster of its own.
 const WORDPRESS: &str = "wordpress";
 
-/// A server and a gateway, ended with this.
+/// A server with a replica, and a gateway that sends reads there; ended with this.
 struct Stand {
     child: Child,
     file: PathBuf,
@@ -107,6 +107,18 @@ impl Stand {
             }
             thread::sleep(Duration::from_millis(100));
         }
+    }
+}
+
+impl Stand {
+    /// How many reads the replica has answered.
+    fn reads(&self) -> Result<u64> {
+        // Why: it tells them ten times a second.
+        thread::sleep(Duration::from_millis(500));
+        let file = self.file.with_extension("reads");
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("read `{}`", file.display()))?;
+        text.parse().context("count the replica's reads")
     }
 }
 
@@ -160,7 +172,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "SUITE", "TESTS", "DIRECT", "GATEWAY"
         );
         for (name, suite) in wished {
+            let before = stand.reads()?;
             wrong.extend(one(name, *suite, &stand, &dir)?);
+            let reads = stand.reads()? - before;
+            println!("    {reads} of its reads were answered by the replica");
+            if reads == 0 {
+                wrong.push(format!("{name}: the replica answered nothing"));
+            }
         }
     }
     if !wrong.is_empty() {

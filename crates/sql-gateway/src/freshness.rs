@@ -117,6 +117,11 @@ impl Horizon {
         (self.answered >= ticket.0).then_some(&self.position)
     }
 
+    /// The last answer; empty when there was none.
+    pub(crate) fn last(&self) -> &Position {
+        &self.position
+    }
+
     /// The statement that waits for the position; `limit` is always the same.
     fn wait(&self, limit: Duration) -> Need {
         let wait = || wait(&self.position, limit).into();
@@ -133,6 +138,11 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// True when it is known to have all of this.
+    pub(crate) fn covers(&self, position: &Position) -> bool {
+        self.position.covers(position)
+    }
+
     /// It says so itself. Why not the greater of both: it may have another history than in the epoch before.
     pub(crate) fn told(&mut self, position: &Position) {
         self.position.clone_from(position);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use wire::gtid::Gtid;
+use wire::gtid::{Gtid, Position};
 
 use super::asker::Asker;
 use crate::balance::{Load, WORTH_THE_WAY, choose};
@@ -17,6 +17,8 @@ use crate::session::Surprises;
 
 /// A replica that was late, or could not be reached, gets no reads for so long.
 const REST: Duration = Duration::from_secs(1);
+/// One that was late gets none for so long, unless it is known to have what was waited for.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 thread_local! {
     static HERE: Rc<Spread> = Rc::default();
@@ -64,12 +66,29 @@ struct Place {
     running: usize,
     lag: Option<Duration>,
     reach: Reach,
-    rests: Option<Instant>,
+    rests: Option<Rest>,
+}
+
+/// Until when a replica gets no reads.
+struct Rest {
+    since: Instant,
+    /// What it did not have.
+    missing: Position,
+}
+
+impl Rest {
+    /// Why not by time alone: where the applier stands still each try would cost a client the whole wait.
+    fn is_over(&self, now: Instant, reach: &Reach) -> bool {
+        let time = now.saturating_duration_since(self.since);
+        time >= LONGEST_REST || time >= REST && reach.covers(&self.missing)
+    }
 }
 
 impl Place {
     fn load(&mut self) -> Load {
-        if self.rests.is_some_and(|until| Instant::now() >= until) {
+        if let Some(rest) = &self.rests
+            && rest.is_over(Instant::now(), &self.reach)
+        {
             self.rests = None;
         }
         Load {
@@ -200,10 +219,26 @@ impl Spread {
         board.places.get(place).map(|place| Rc::clone(&place.node))
     }
 
-    /// It gets no reads for a while.
+    /// It could not be reached: it gets no reads for a while.
     pub(super) fn rest(&self, place: usize) {
+        self.rest_without(place, Position::empty());
+    }
+
+    /// A read waited there in vain for what the primary has, or for what its own session `wrote`.
+    pub(super) fn late(&self, place: usize, wrote: Option<Gtid>) {
+        let horizon = self.horizon.borrow();
+        let mut missing = horizon.last().clone();
+        if let Some(gtid) = wrote {
+            missing.advance(gtid);
+        }
+        drop(horizon);
+        self.rest_without(place, missing);
+    }
+
+    fn rest_without(&self, place: usize, missing: Position) {
         if let Some(place) = self.board.borrow_mut().places.get_mut(place) {
-            place.rests = Some(Instant::now() + REST);
+            let since = Instant::now();
+            place.rests = Some(Rest { since, missing });
         }
     }
 
@@ -251,5 +286,64 @@ impl Spread {
         self.horizon.borrow_mut().lose();
         self.failures.set(self.failures.get().wrapping_add(1));
         self.answered();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_that_was_late_when_it_has_what_it_missed_or_after_long_is_tried_again() {
+        let at = |text: &str| text.parse::<Position>().unwrap();
+        let since = Instant::now();
+        let rest = Rest {
+            since,
+            missing: at("0-1-7"),
+        };
+        for (milliseconds, reached, is_over) in [
+            (999, "0-1-9", false),
+            (1_000, "0-1-6", false),
+            (1_000, "0-1-7", true),
+            (4_999, "", false),
+            (5_000, "", true),
+        ] {
+            let now = since + Duration::from_millis(milliseconds);
+            let mut reach = Reach::default();
+            reach.told(&at(reached));
+            let found = rest.is_over(now, &reach);
+            assert_eq!(found, is_over, "{milliseconds} {reached}");
+        }
+        let rest = Rest {
+            since,
+            missing: Position::empty(),
+        };
+        assert!(rest.is_over(since + REST, &Reach::default()));
+    }
+
+    #[test]
+    fn a_replica_when_a_read_waited_there_in_vain_rests_until_it_has_what_both_asked_for() {
+        let spread = Spread::default();
+        spread.board.borrow_mut().places.push(Place {
+            node: "b".into(),
+            running: 0,
+            lag: Some(Duration::ZERO),
+            reach: Reach::default(),
+            rests: None,
+        });
+        let config = Config {
+            prefer_replicas: true,
+            ..Config::default()
+        };
+        assert!(spread.prefers(0, &config));
+        let question = spread.horizon.borrow_mut().ask(1);
+        let mut horizon = spread.horizon.borrow_mut();
+        horizon.answer(question, 1, b"0-1-7").unwrap();
+        drop(horizon);
+        spread.late(0, "0-1-9".parse().ok());
+        assert!(!spread.prefers(0, &config));
+        let board = spread.board.borrow();
+        let rest = board.places[0].rests.as_ref().unwrap();
+        assert_eq!(rest.missing.sequence(0), 9);
     }
 }

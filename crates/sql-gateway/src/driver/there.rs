@@ -53,7 +53,7 @@ impl Link {
             Poll::Pending => return false,
             Poll::Ready(Ok(Ok(()))) => {
                 if self.session.take_late() {
-                    self.spread.rest(place);
+                    self.spread.late(place, self.session.wrote());
                 }
                 if let Some(digest) = self.session.take_surprise() {
                     self.spread.surprises.borrow_mut().add(digest);

@@ -160,7 +160,8 @@ fn clean(address: SocketAddr, way: Way) {
     }
 }
 
-/// For `cargo xtask suites`: a stand that stays as long as the file of its addresses does.
+/// For `cargo xtask suites`: a stand that stays as long as the file of its addresses does. Beside that file, with `.reads` behind its
+/// name, is how many reads the replica has answered.
 #[test]
 fn stand_when_a_file_is_named_then_says_its_ports_there_and_stays() {
     let Some(file) = std::env::var_os("PROBES_STAND") else {
@@ -171,7 +172,13 @@ fn stand_when_a_file_is_named_then_says_its_ports_there_and_stays() {
     let own = stand.server.port;
     let text = format!("{own} {}\n", stand.split.address.port());
     std::fs::write(&file, text).unwrap();
+    let reads = Path::new(&file).with_extension("reads");
     while Path::new(&file).exists() {
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        // Why renamed: nobody finds half a number.
+        let next = reads.with_extension("next");
+        std::fs::write(&next, stand.reads().to_string()).unwrap();
+        std::fs::rename(&next, &reads).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
     }
+    assert_eq!(stand.replication_error(), "", "replication goes on");
 }
