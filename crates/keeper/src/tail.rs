@@ -67,18 +67,16 @@ async fn save(view: &View, server: &Server, cut: &Position) {
 
 async fn note(view: &View, server: &Server, saved: mariadb::Result<TailSummary>) {
     match saved {
-        Ok(tail) if tail.transactions == 0 => {
-            if let Err(error) = tokio::fs::remove_file(&tail.file).await {
-                tracing::debug!(%error, "an empty tail was not removed");
-            }
-        }
         Ok(tail) => told(&tail),
         Err(error) => keep_log(view, server, &error).await,
     }
 }
 
-/// Says where a tail was saved.
+/// Says where a tail was saved, if there was one.
 pub(crate) fn told(tail: &TailSummary) {
+    if tail.transactions == 0 {
+        return;
+    }
     tracing::warn!(
         file = %tail.file.display(),
         transactions = tail.transactions,

@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// Writes the transactions beyond `cut` to `name` (no path) in the directory of saved tails; only we can read it. The
-    /// file is whole and on disk when this returns. Changes nothing in the server, which need not run.
+    /// file is whole and on disk when this returns; without transactions there is none. Changes nothing in the server, which need not run.
     pub async fn save_tail(&self, cut: &Position, name: &str) -> Result<TailSummary> {
         let tail = self.tail(cut).await?;
         let what = format!(
@@ -92,39 +92,36 @@ impl Server {
             ));
         }
         let dir = self.saved_tails_dir();
-        disk::make_private_dir(&dir)?;
         let file = dir.join(name);
-        let unfinished = disk::beside(&file, ".new");
         let summary = summary(&tail, file.clone());
-        let mut child = None;
-        if let Some(first) = tail.groups.first() {
-            let start = format!("--start-position={}", first.start.offset);
-            let arguments = [&["--verbose".to_owned(), start], only].concat();
-            let mut started = self
-                .decoder(&arguments, &tail.files)?
-                .spawn()
-                .map_err(Error::file("run `mariadb-binlog`"))?;
-            let words = started.stderr.take().map(LastWords::listen);
-            child = Some((started, words));
-        }
-        let output = child.as_mut().and_then(|(child, _)| child.stdout.take());
+        let Some(first) = tail.groups.first() else {
+            return Ok(summary);
+        };
+        disk::make_private_dir(&dir)?;
+        let unfinished = disk::beside(&file, ".new");
+        let start = format!("--start-position={}", first.start.offset);
+        let arguments = [&["--verbose".to_owned(), start], only].concat();
+        let mut child = self
+            .decoder(&arguments, &tail.files)?
+            .spawn()
+            .map_err(Error::file("run `mariadb-binlog`"))?;
+        let words = child.stderr.take().map(LastWords::listen);
+        let output = child.stdout.take();
         let output = output
-            .map(|out| out.into_owned_fd().map(File::from))
+            .map(tokio::process::ChildStdout::into_owned_fd)
             .transpose();
         let output = output.map_err(Error::file("read from `mariadb-binlog`"))?;
         let (head, path) = (head(&summary, what), unfinished.clone());
-        blocking(move || write(&path, &head, output)).await?;
-        if let Some((mut child, words)) = child {
-            let status = child
-                .wait()
-                .await
-                .map_err(Error::file("run `mariadb-binlog`"))?;
-            let log = match words {
-                Some(words) => words.text().await,
-                None => String::new(),
-            };
-            tool::check(DECODER, status, log)?;
-        }
+        blocking(move || write(&path, &head, output.map(File::from))).await?;
+        let status = child
+            .wait()
+            .await
+            .map_err(Error::file("run `mariadb-binlog`"))?;
+        let log = match words {
+            Some(words) => words.text().await,
+            None => String::new(),
+        };
+        tool::check(DECODER, status, log)?;
         blocking(move || disk::rename(&unfinished, &file)).await?;
         Ok(summary)
     }
