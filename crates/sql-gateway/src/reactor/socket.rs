@@ -10,8 +10,9 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use mio::Interest;
-use mio::event::{Event, Source as _};
+use mio::event::Source as _;
 use mio::unix::SourceFd;
+use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, getsockname, recv, send, sendmsg};
@@ -60,19 +61,19 @@ impl Source {
         }
     }
 
-    /// Takes an event; returns the task that it is for.
-    pub(super) fn happened(&self, event: &Event) -> usize {
+    /// Takes what the kernel says of it; returns the task that it is for.
+    pub(super) fn happened(&self, flags: EventFlags) -> usize {
         let mut state = self.state.get();
-        if event.is_readable() {
+        if flags.intersects(EventFlags::IN | EventFlags::PRI) {
             state |= READABLE;
         }
-        if event.is_writable() {
+        if flags.contains(EventFlags::OUT) {
             state |= WRITABLE;
         }
-        if event.is_read_closed() || event.is_error() {
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP) {
             state |= READABLE | ENDED;
         }
-        if event.is_write_closed() || event.is_error() {
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
             state |= WRITABLE;
         }
         self.state.set(state);

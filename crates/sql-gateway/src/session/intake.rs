@@ -215,8 +215,12 @@ impl Session {
 
     fn begin_execute(&mut self) -> Result<(), Fault> {
         let id = self.statement_ref;
-        self.scan_again(id);
-        let Some(prepared) = self.statements.look(id) else {
+        let mut found = self.statements.look(id);
+        if found.is_some_and(|prepared| self.is_scanned_otherwise(prepared)) {
+            self.scan_again(id);
+            found = self.statements.look(id);
+        }
+        let Some(prepared) = found else {
             return self.statements.get(id).map(drop);
         };
         self.statement = prepared.statement;

@@ -10,6 +10,7 @@ use wire::flags;
 use wire::statement::{Kind, Marks, Reason, Statement, Verdict, scan, scan_with};
 
 use super::past::Burden;
+use super::prepared::Prepared;
 use super::state::Pins;
 use super::{Phase, Session, Transaction};
 
@@ -145,18 +146,17 @@ impl Session {
         }
     }
 
-    /// Names mean something else than when this statement was prepared.
+    /// Names mean something else than when this statement was looked at.
+    pub(super) fn is_scanned_otherwise(&self, prepared: &Prepared) -> bool {
+        self.names.is_some() && prepared.scanned_with != self.names_version
+    }
+
+    /// Looks at a statement again.
     pub(super) fn scan_again(&mut self, id: u32) {
-        let Some(names) = &self.names else {
-            return;
-        };
-        let Some(prepared) = self.statements.look(id) else {
+        let (Some(names), Some(prepared)) = (&self.names, self.statements.look(id)) else {
             return;
         };
         let version = self.names_version;
-        if prepared.scanned_with == version {
-            return;
-        }
         let text = prepared.text.as_deref();
         // Why not the present default database: its names are those of the one it was prepared with.
         let names = names.of_database(&prepared.database);
