@@ -77,7 +77,7 @@ impl Turn {
             }
             events.clear();
             // Why not by `mio`'s own call: it goes through the C library, which makes of it a place where the thread may be
-            // cancelled; that costs a twentieth of a query's instructions.
+            // cancelled; that costs some hundred instructions of a query.
             let waited = epoll::wait(
                 self.poll.registry(),
                 spare_capacity(&mut events),
