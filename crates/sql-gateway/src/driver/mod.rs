@@ -9,6 +9,7 @@ mod ahead;
 mod arrive;
 mod asker;
 mod away;
+mod beside;
 mod bridge;
 mod client;
 mod connect;
