@@ -12,6 +12,7 @@ mod client;
 mod configuration;
 mod exact;
 mod figures;
+mod others;
 mod peer;
 mod php;
 mod round;
@@ -321,17 +322,8 @@ impl Bench<'_> {
                 Err(error) => self.failed(peer.key(), &error),
             }
         }
-        let agent = ways.iter().find(|running| running.is_agent());
-        if let Some(part) = agent.and_then(|running| running.part.as_ref()) {
-            let how = match part.threads.len() {
-                0 => "of the whole agent, less what it spends when nobody asks".to_owned(),
-                count => format!("of the agent's {count} threads named sql-N"),
-            };
-            self.note("processor time of mainstay", how);
-        }
-        match round::run(&plan, &ways, &self.site.who, self.stop, self.say).await {
-            Ok(cells) => self.measured.cells = cells,
-            Err(error) => self.failed("the rounds", &error),
+        if let Err(error) = self.rounds_of(&plan, &ways).await {
+            self.failed("the rounds", &error);
         }
         let failures: BTreeMap<String, String> =
             self.measured.cells.iter().filter_map(failure).collect();
@@ -345,6 +337,33 @@ impl Bench<'_> {
                 (self.say)(&format!("{error:#}"));
             }
         }
+    }
+}
+
+impl Bench<'_> {
+    async fn rounds_of(&mut self, plan: &round::Plan, ways: &[Running]) -> Result<()> {
+        let agent = Running::agent(&self.site)?;
+        let run = round::run(plan, (ways, &agent), &self.site.who, self.stop, self.say).await;
+        self.measured.cells = run?;
+        if !ways.iter().any(|running| running.peer.is_agent()) {
+            return Ok(());
+        }
+        let how = match agent.threads.len() {
+            0 => "of the whole agent, less what it spends when nobody asks".to_owned(),
+            count => format!(
+                "of the agent's {count} threads named sql-N, and of its others above what they take at rest and while \
+                 HAProxy (else nobody between) carries the statements"
+            ),
+        };
+        self.note("processor time of mainstay", how);
+        let how = match others::charge(&mut self.measured.cells) {
+            0 => "in every round".to_owned(),
+            count => format!(
+                "NOT in {count} rounds of cells: neither haproxy nor direct was measured in them"
+            ),
+        };
+        self.note("what these others do anyway is taken off", how);
+        Ok(())
     }
 }
 

@@ -40,6 +40,9 @@ impl Asked {
 
 /// Numbers of threads at which processor time is judged; at one it is noise.
 const JUDGED: [u32; 2] = [8, 64];
+/// Ways by which a point select goes as by itself. Not where every read is forced to the replica: at a lone connection that
+/// includes a question to the primary, which is asked for nowhere.
+const ORDINARY: [Peer; 3] = [Peer::Alone, Peer::Both, Peer::Mainstay];
 /// Exact figures: key, limit. An agent has memory of its own and is held against the same.
 const EXACT: [(&str, f64); 5] = [
     ("instructions point-text", 2_500.0),
@@ -105,7 +108,7 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
     }
     for (key, limit) in EXACT {
         let of = exact.get(key);
-        for peer in [Peer::Alone, Peer::Both, Peer::There, Peer::Mainstay] {
+        for peer in ORDINARY {
             let measured = of.and_then(|of| of.get(peer.key()));
             all.extend(measured.map(|measured| Asked {
                 what: format!("{key}, {}", peer.key()),
@@ -175,7 +178,13 @@ mod tests {
         ];
         let of = |peer: Peer, value| BTreeMap::from([(peer.key().to_owned(), value)]);
         let exact = BTreeMap::from([
-            ("syscalls 1 connection".to_owned(), of(Peer::Alone, 6.0)),
+            (
+                "syscalls 1 connection".to_owned(),
+                BTreeMap::from([
+                    (Peer::Alone.key().to_owned(), 6.0),
+                    (Peer::There.key().to_owned(), 9.0),
+                ]),
+            ),
             ("something else".to_owned(), of(Peer::Alone, 6.0)),
         ]);
         let all = judge(&cells, &exact);

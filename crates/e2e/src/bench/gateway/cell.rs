@@ -20,10 +20,14 @@ pub struct Sample {
     pub user_us: Option<f64>,
     /// Processor time in the kernel.
     pub system_us: Option<f64>,
-    /// Processor time of the agent's other threads, above what they spend when nobody asks: what goes to another node's
-    /// server passes through them.
+    /// Of a gateway: processor time of its agent's other threads for its sake, because what goes to another node's server
+    /// passes through them. It is `others_us` less what these threads spent while another way carried the load (`others.rs`).
     #[serde(default)]
     pub beside_us: Option<f64>,
+    /// Processor time of the agent's other threads for each query, above what they spend when nobody asks: the gateway's agent,
+    /// or, for ways without one, that of the primary's node, whose replication they carry.
+    #[serde(default)]
+    pub others_us: Option<f64>,
     /// Errors that clients met and went on after.
     pub errors: u64,
     /// Why there are no figures.

@@ -86,6 +86,11 @@ impl Peer {
         matches!(self, Self::Alone | Self::Both | Self::There)
     }
 
+    /// The gateway as a part of an agent, which has more to do than this.
+    pub(super) fn is_agent(self) -> bool {
+        matches!(self, Self::Mainstay | Self::Socket | Self::Tcp | Self::Far)
+    }
+
     pub(super) fn of(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|peer| peer.key() == key)
     }
@@ -118,6 +123,12 @@ impl Running {
             part: None,
             program: None,
         }
+    }
+
+    /// What of the primary's agent is its gateway's own.
+    pub(super) fn agent(site: &Site) -> Result<Part> {
+        let pid = site.cluster.node(&site.primary)?.agent_pid();
+        pid.map(Part::of).context("the agent does not run")
     }
 
     /// The gateway in an agent.
@@ -173,14 +184,6 @@ impl Running {
             BY_TCP.clone_into(&mut who.user);
         }
         who
-    }
-
-    /// It is a part of an agent, which has more to do than this.
-    pub(super) fn is_agent(&self) -> bool {
-        matches!(
-            self.peer,
-            Peer::Mainstay | Peer::Socket | Peer::Tcp | Peer::Far
-        )
     }
 
     /// Ends what was started.

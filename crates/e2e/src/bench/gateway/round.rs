@@ -15,7 +15,7 @@ use super::{
     peer::{Peer, Running},
     php,
     sysbench::{self, Much, Ran},
-    usage::Spent,
+    usage::{Others, Part, Spent},
     workload::Workload,
 };
 use crate::{Say, Stop};
@@ -36,19 +36,21 @@ pub(super) struct Plan {
 struct Way<'a> {
     running: &'a Running,
     idle: Spent,
-    /// The same of the rest of its process, in microseconds.
-    idle_beside: f64,
+    /// The agent whose other threads are watched: its own, or that of the primary's node.
+    agent: &'a Part,
+    /// What these threads spend in such a second, in microseconds.
+    idle_others: f64,
 }
 
-/// Runs them all; progress is told cell by cell.
+/// Runs them all; `agent` is that of the primary's node. Progress is told cell by cell.
 pub(super) async fn run(
     plan: &Plan,
-    ways: &[Running],
+    (ways, agent): (&[Running], &Part),
     who: &Who,
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<Cell>> {
-    let ways = quiet(ways).await?;
+    let ways = quiet(ways, agent).await?;
     let mut cells: Vec<Cell> = Vec::new();
     for round in 0..plan.rounds {
         for workload in &plan.workloads {
@@ -88,7 +90,7 @@ fn line(round: u32, (workload, threads, peer): (&str, u32, &str), sample: &Sampl
     }
     let cost = sample
         .cost_us()
-        .map_or_else(String::new, |us| format!("{us:.1} us a query, "));
+        .map_or_else(String::new, |us| format!("{us:.1} us a query by itself, "));
     let Sample { rate, p95_us, .. } = sample;
     format!("{head} {cost}{rate:.0} queries a second, p95 {p95_us:.0} us")
 }
@@ -111,35 +113,31 @@ fn put(cells: &mut Vec<Cell>, (workload, threads, peer): (&str, u32, &str), samp
 
 /// What each spends in a second when nobody asks; nothing for a gateway's own threads or a proxy, whose
 /// idle time is part of what they cost.
-async fn quiet(ways: &[Running]) -> Result<Vec<Way<'_>>> {
+async fn quiet<'a>(ways: &'a [Running], agent: &'a Part) -> Result<Vec<Way<'a>>> {
     let spent = |running: &Running| match &running.part {
-        Some(part) if running.is_agent() && part.threads.is_empty() => part.spent(),
+        Some(part) if running.peer.is_agent() && part.threads.is_empty() => part.spent(),
         _ => Ok(Spent::default()),
     };
+    let agent_of = |running: &'a Running| match &running.part {
+        Some(part) if running.peer.is_agent() => part,
+        _ => agent,
+    };
+    let others = |running: &'a Running| agent_of(running).others();
     let before: Vec<Spent> = ways.iter().map(spent).collect::<Result<_>>()?;
-    let beside_before: Vec<f64> = ways.iter().map(beside).collect::<Result<_>>()?;
+    let others_before: Vec<Others> = ways.iter().map(others).collect::<Result<_>>()?;
     let start = Instant::now();
     tokio::time::sleep(QUIET).await;
     let took = start.elapsed().as_secs_f64();
-    let ways = ways.iter().zip(before.into_iter().zip(beside_before));
-    ways.map(|(running, (before, beside_before))| {
-        let idle = spent(running)?.since(before).each(took);
-        let idle_beside = (beside(running)? - beside_before) / took;
+    let ways = ways.iter().zip(before.into_iter().zip(others_before));
+    ways.map(|(running, (before, others_before))| {
         Ok(Way {
             running,
-            idle,
-            idle_beside,
+            idle: spent(running)?.since(before).each(took),
+            agent: agent_of(running),
+            idle_others: others(running)?.since(&others_before) / took,
         })
     })
     .collect()
-}
-
-/// What the rest of an agent has spent; nothing where all of a process counts.
-fn beside(running: &Running) -> Result<f64> {
-    match &running.part {
-        Some(part) if running.is_agent() && !part.threads.is_empty() => part.beside(),
-        _ => Ok(0.0),
-    }
 }
 
 async fn sample(
@@ -151,14 +149,8 @@ async fn sample(
 ) -> Result<Sample> {
     let running = way.running;
     let who = &running.who(who);
-    let spent = || {
-        running
-            .part
-            .as_ref()
-            .map(super::usage::Part::spent)
-            .transpose()
-    };
-    let (start, before, beside_before) = (Instant::now(), spent()?, beside(running)?);
+    let spent = || running.part.as_ref().map(Part::spent).transpose();
+    let (start, before, others_before) = (Instant::now(), spent()?, way.agent.others()?);
     let ran = if workload == Workload::Connect {
         visits(&running.at, who, threads, seconds).await?
     } else if workload == Workload::Php {
@@ -168,7 +160,7 @@ async fn sample(
     };
     let took = start.elapsed().as_secs_f64();
     anyhow::ensure!(ran.queries > 0, "not one query was answered");
-    let own_beside = beside(running)? - beside_before - way.idle_beside * took;
+    let others = way.agent.others()?.since(&others_before) - way.idle_others * took;
     let cost = match (before, spent()?) {
         (Some(before), Some(after)) => {
             let all = after.since(before);
@@ -188,7 +180,8 @@ async fn sample(
         p99_us: ran.percentile(99.0) * 1_000.0,
         user_us: cost.map(|cost| cost.user_us),
         system_us: cost.map(|cost| cost.system_us),
-        beside_us: cost.map(|_| own_beside.max(0.0) / ran.queries as f64),
+        beside_us: None,
+        others_us: Some(others.max(0.0) / ran.queries as f64),
         errors: ran.errors,
         failure: None,
     })

@@ -1,8 +1,8 @@
 //! What a process has cost so far, as `/proc` says: processor time and resident memory.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// `/proc` counts in hundredths of a second on every Linux there is.
 const TICK_US: f64 = 10_000.0;
@@ -44,16 +44,13 @@ pub(super) struct Part {
 impl Part {
     /// The gateway's own threads where there are such, else the whole process.
     pub(super) fn of(pid: i32) -> Self {
-        let entries = fs::read_dir(format!("/proc/{pid}/task"));
         let is_own = |thread: &i32| {
             let name = fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm"));
             name.is_ok_and(|name| name.starts_with(OWN_THREADS))
         };
-        let threads = entries.into_iter().flatten().flatten();
-        let threads = threads.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         Self {
             pid,
-            threads: threads.filter(is_own).collect(),
+            threads: threads_of(pid).filter(is_own).collect(),
         }
     }
 
@@ -72,16 +69,55 @@ impl Part {
         Ok(all)
     }
 
-    /// What the process has spent that is not counted here: a gateway reaches other nodes' servers through its agent.
-    pub(super) fn beside(&self) -> Result<f64> {
-        let (whole, own) = (self.whole()?, self.spent()?);
-        let beside = whole.since(own);
-        Ok(beside.user_us + beside.system_us)
+    /// What each thread has spent that is not counted here; nothing where all of the process is. A gateway reaches other
+    /// nodes' servers through its agent, which carries replication as well.
+    pub(super) fn others(&self) -> Result<Others> {
+        let mut all = Others::default();
+        if self.threads.is_empty() {
+            return Ok(all);
+        }
+        for thread in threads_of(self.pid) {
+            // Why no error: a thread may end while one looks.
+            if !self.threads.contains(&thread)
+                && let Some(us) = on_processor_us(self.pid, thread)
+            {
+                all.0.insert(thread, us);
+            }
+        }
+        ensure!(!all.0.is_empty(), "process {} has ended", self.pid);
+        Ok(all)
     }
 
     fn whole(&self) -> Result<Spent> {
         of(&format!("/proc/{}/stat", self.pid))
     }
+}
+
+/// What each of some threads has spent since it began, in microseconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Others(BTreeMap<i32, f64>);
+
+impl Others {
+    /// What they have spent since then, in microseconds. What a thread did that has ended meanwhile is not in it.
+    pub(super) fn since(&self, before: &Self) -> f64 {
+        let spent =
+            |(thread, us): (&i32, &f64)| (us - before.0.get(thread).unwrap_or(&0.0)).max(0.0);
+        self.0.iter().map(spent).sum()
+    }
+}
+
+fn threads_of(pid: i32) -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"));
+    let entries = entries.into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// How long a thread has run, in microseconds. Why not `stat`: its hundredths of a second are too coarse for a part that is
+/// small in each round.
+fn on_processor_us(pid: i32, thread: i32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds / 1_000.0)
 }
 
 fn of(path: &str) -> Result<Spent> {
@@ -150,6 +186,28 @@ mod tests {
         assert_eq!(kib_in(text, "VmRSS:"), Some(1_024));
         assert_eq!(kib_in(text, "VmHWM:"), Some(2_048));
         assert_eq!(kib_in("Name:\tx\n", "VmRSS:"), None);
+    }
+
+    #[test]
+    fn others_when_threads_come_and_go_then_only_what_was_spent_meanwhile_counts() {
+        let others = |of: &[(i32, f64)]| Others(of.iter().copied().collect());
+        let before = others(&[(1, 100.0), (2, 900.0)]);
+        let after = others(&[(1, 150.0), (3, 7.0)]);
+        let given_anew = others(&[(1, 20.0)]);
+        let spent =
+            [&after, &before, &given_anew].map(|others| others.since(&before).round() as i64);
+        assert_eq!(spent, [57, 0, 0]);
+    }
+
+    #[test]
+    fn others_when_one_thread_is_not_its_own_then_it_is_among_them() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let part = Part {
+            pid: own,
+            threads: threads_of(own).filter(|thread| *thread != own).collect(),
+        };
+        assert!(!part.threads.is_empty(), "tests run in threads");
+        assert!(part.others().unwrap().0.contains_key(&own));
     }
 
     #[test]
