@@ -12,6 +12,7 @@
 
 mod authority;
 mod certificate;
+mod detached;
 mod endpoint;
 mod error;
 mod file;
@@ -39,6 +40,7 @@ mod token_store;
 pub mod tunnel;
 
 pub use authority::{Authority, AuthorityCopy};
+pub use detached::{Detached, Hold};
 pub use endpoint::{Config, Endpoint};
 pub use error::{Error, Result};
 pub use forward::{Forwarded, forward};

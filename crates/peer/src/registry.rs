@@ -79,6 +79,22 @@ impl Registry {
     }
 }
 
+impl Place {
+    /// The connection is severed by this from now on; at once, when its node is refused.
+    pub(crate) fn pass_on(&mut self, severer: &Severer) {
+        let mut table = self.registry.table();
+        let Some(connection) = table.connections.get_mut(&self.id) else {
+            return;
+        };
+        connection.1 = severer.clone();
+        let node = connection.0.clone();
+        // Why: it may have been refused while nobody could sever it.
+        if table.refused.contains(&node) {
+            severer.sever();
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.registry.table().connections.remove(&self.id);

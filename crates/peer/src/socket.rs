@@ -1,12 +1,14 @@
 //! A TCP socket that can be severed by someone who does not hold it: a severed socket neither reads
 //! nor writes another byte, whoever is in the middle of using it, and is reset when it is dropped.
 //! All our sockets have no delay, keepalive, and a limit on unacknowledged data.
+//! `detached.rs` is the same for a socket that has left the runtime.
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,7 +38,13 @@ pub(crate) struct Socket(Arc<Shared>);
 
 /// Severs a socket without keeping it open.
 #[derive(Debug, Clone)]
-pub(crate) struct Severer(std::sync::Weak<Shared>);
+pub(crate) struct Severer(Weak<dyn Sever>);
+
+/// What can be severed by somebody who does not hold it.
+pub(crate) trait Sever: std::fmt::Debug + Send + Sync {
+    /// No byte passes from here on; wakes whoever waits on the socket.
+    fn sever(&self);
+}
 
 impl Socket {
     /// Takes a connected socket and sets its options.
@@ -66,12 +74,21 @@ impl Socket {
     }
 
     pub(crate) fn severer(&self) -> Severer {
-        Severer(Arc::downgrade(&self.0))
+        let shared: Arc<dyn Sever> = self.0.clone();
+        Severer::of(&shared)
+    }
+
+    /// Takes the socket out of the runtime; it still does not block. Severers that are about do nothing from now on. An
+    /// error when it was severed, or somebody else holds it.
+    pub(crate) fn into_fd(self) -> io::Result<OwnedFd> {
+        self.check()?;
+        let shared = Arc::into_inner(self.0).ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok(shared.tcp.into_std()?.into())
     }
 
     /// No byte passes from here on; wakes whoever waits on the socket.
     pub(crate) fn sever(&self) {
-        sever(&self.0);
+        self.0.sever();
     }
 
     /// Whether nothing is waiting to be read: a pooled connection with an end or alert waiting is dead.
@@ -94,10 +111,21 @@ impl Socket {
     }
 }
 
+impl Sever for Shared {
+    fn sever(&self) {
+        self.severed.store(true, Ordering::Release);
+        reset(&self.tcp);
+    }
+}
+
 impl Severer {
+    pub(crate) fn of(severed: &Arc<dyn Sever>) -> Self {
+        Self(Arc::downgrade(severed))
+    }
+
     pub(crate) fn sever(&self) {
-        if let Some(shared) = self.0.upgrade() {
-            sever(&shared);
+        if let Some(severed) = self.0.upgrade() {
+            severed.sever();
         }
     }
 }
@@ -127,12 +155,12 @@ impl Drop for Port {
     }
 }
 
-fn sever(shared: &Shared) {
-    shared.severed.store(true, Ordering::Release);
+/// Ends a socket's life both ways, for all who hold it.
+pub(crate) fn reset(tcp: impl AsFd) {
     // Why: with no linger the close that follows is a reset, which also throws away what a stalled
     // peer has not taken.
-    let _ = sockopt::set_socket_linger(&shared.tcp, Some(Duration::ZERO));
-    let _ = rustix::net::shutdown(&shared.tcp, rustix::net::Shutdown::Both);
+    let _ = sockopt::set_socket_linger(&tcp, Some(Duration::ZERO));
+    let _ = rustix::net::shutdown(&tcp, rustix::net::Shutdown::Both);
 }
 
 impl AsyncRead for Socket {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
+use crate::Detached;
 use crate::registry::Place;
 use crate::socket::{Severer, Socket};
 
@@ -15,7 +16,7 @@ use crate::socket::{Severer, Socket};
 pub struct Stream {
     tls: Box<TlsStream<Socket>>,
     peer: String,
-    _place: Place,
+    place: Place,
 }
 
 impl Stream {
@@ -23,7 +24,7 @@ impl Stream {
         Self {
             tls: Box::new(tls),
             peer,
-            _place: place,
+            place,
         }
     }
 
@@ -35,6 +36,22 @@ impl Stream {
     /// Ends the stream at once with a reset: what was not delivered is lost, the other side gets an error.
     pub fn abort(self) {
         self.socket().sever();
+    }
+
+    /// Takes the stream out of the runtime, for a loop of another kind. An error when it was cut meanwhile.
+    pub fn detach(self) -> io::Result<Detached> {
+        let Self { tls, place, .. } = self;
+        let (socket, connection) = match *tls {
+            TlsStream::Client(tls) => {
+                let (socket, connection) = tls.into_inner();
+                (socket, connection.into())
+            }
+            TlsStream::Server(tls) => {
+                let (socket, connection) = tls.into_inner();
+                (socket, connection.into())
+            }
+        };
+        Detached::new(socket.into_fd()?, connection, place)
     }
 
     pub(crate) fn severer(&self) -> Severer {

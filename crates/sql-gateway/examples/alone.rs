@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sql_gateway::{
     Accounts, Address, Behind, Config, Dial, Gateway, Lease, Progress, Proof, Replicas, Route,
-    Stream, Target,
+    Sealed, Target,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ impl Dial for Servers {
         Some(Address::Tcp(([127, 0, 0, 1], port).into()))
     }
 
-    async fn dial(&self, _route: &Route, _node: &str) -> io::Result<Box<dyn Stream>> {
+    async fn dial(&self, _route: &Route, _node: &str) -> io::Result<Sealed> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -58,7 +58,7 @@ pub use metrics::Stats;
 pub use network::Network;
 pub use outcomes::Outcomes;
 pub use replicas::{Progress, Replicas};
-pub use route::{Address, Dial, Route, Stream, Target};
+pub use route::{Address, Dial, Leave, Route, Sealed, Target};
 pub use service::Gateway;
 pub use tally::{AccountFigures, Figures, RouteFigures};
 pub use tls::Tls;

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::Connection;
 
 use crate::behind::Behind;
 use crate::lease::Lease;
@@ -44,10 +45,22 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// A byte stream to a MariaDB port.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// An encrypted stream to the MariaDB port of another node.
+pub struct Sealed {
+    /// Connected; does not block, and belongs to no runtime's loop.
+    pub socket: OwnedFd,
+    /// Past its handshake.
+    pub connection: Connection,
+    /// Lives as long as the stream.
+    pub leave: Box<dyn Leave>,
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// Until when a [`Sealed`] stream may be used.
+pub trait Leave: Send {
+    /// True from the moment in which not one more byte may pass. Whoever ends it shuts the socket down as well, which
+    /// wakes the gateway.
+    fn has_ended(&self) -> bool;
+}
 
 /// Opens byte streams to the MariaDB ports of the primary and of replicas (on this node directly, else through the
 /// peers' mTLS).
@@ -75,5 +88,5 @@ pub trait Dial: Send + Sync + 'static {
 
     /// A fresh stream to `node`, the primary of `route` or one of its replicas. The gateway bounds the time and tries
     /// again while statements wait.
-    async fn dial(&self, route: &Route, node: &str) -> io::Result<Box<dyn Stream>>;
+    async fn dial(&self, route: &Route, node: &str) -> io::Result<Sealed>;
 }

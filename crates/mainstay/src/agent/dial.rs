@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster::NodeName;
-use sql_gateway::{Address, Dial, Route, Stream};
+use sql_gateway::{Address, Dial, Leave, Route, Sealed};
 
 use super::node::{Node, local};
 use super::reception::{SQL, SqlHeader};
@@ -18,6 +18,15 @@ const LIMIT: Duration = Duration::from_secs(5);
 fn is_primary(route: &Route, node: &str) -> bool {
     let target = route.target.as_ref();
     target.is_some_and(|target| target.node == node)
+}
+
+/// A node that is removed is cut.
+struct Held(peer::Hold);
+
+impl Leave for Held {
+    fn has_ended(&self) -> bool {
+        self.0.is_cut()
+    }
 }
 
 /// Dials servers of the route.
@@ -51,7 +60,7 @@ impl Dial for Dialer {
         is_own.then(|| Address::Tcp(local(self.node.config.file.mariadb.port)))
     }
 
-    async fn dial(&self, route: &Route, node: &str) -> io::Result<Box<dyn Stream>> {
+    async fn dial(&self, route: &Route, node: &str) -> io::Result<Sealed> {
         let target: NodeName = node.parse().map_err(io::Error::other)?;
         let unknown = || io::Error::other(format!("nothing is known of `{target}`"));
         let address = self.node.address_of(&target).ok_or_else(unknown)?;
@@ -65,6 +74,15 @@ impl Dial for Dialer {
             .endpoint
             .open(target.as_str(), address, SQL, header, LIMIT)
             .await;
-        Ok(Box::new(opened.map_err(io::Error::other)?))
+        let peer::Detached {
+            socket,
+            connection,
+            hold,
+        } = opened.map_err(io::Error::other)?.detach()?;
+        Ok(Sealed {
+            socket,
+            connection,
+            leave: Box::new(Held(hold)),
+        })
     }
 }

@@ -1,8 +1,10 @@
 //! Byte streams and forwarding to a local server.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use peer::{Authority, Config, Error};
+use peer::{Authority, Config, Detached, Error};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -69,6 +71,62 @@ async fn stream_when_its_node_is_removed_then_cut_for_whoever_holds_it() {
     alpha.endpoint.set_refused(["bravo".to_owned()].into());
     let read = tokio::time::timeout(LIMIT, stream.read_u8()).await;
     assert!(read.unwrap().is_err());
+}
+
+/// Reads what comes until there is a byte or an end.
+fn read(detached: &mut Detached) -> std::io::Result<Vec<u8>> {
+    let mut socket = TcpStream::from(detached.socket.try_clone()?);
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(LIMIT))?;
+    loop {
+        let mut bytes = [0; 64];
+        match detached.connection.reader().read(&mut bytes) {
+            Ok(n) => return Ok(bytes[..n].to_vec()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        detached.connection.read_tls(&mut socket)?;
+        let understood = detached.connection.process_new_packets();
+        understood.map_err(std::io::Error::other)?;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stream_when_detached_then_it_goes_on_and_is_cut_like_any_other() {
+    let (_authority, alpha, bravo) = pair().await;
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "echo", Value::Null, LIMIT)
+        .await;
+    let mut stream = opened.unwrap();
+    // Why so: what comes back may be decrypted already when the stream is detached.
+    stream.write_all(b"before").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'b');
+    let mut detached = stream.detach().unwrap();
+    let mut got = Vec::new();
+    while got.len() < 5 {
+        got.extend(read(&mut detached).unwrap());
+    }
+    assert_eq!(got, b"efore");
+    detached.connection.writer().write_all(b"x").unwrap();
+    let mut socket = TcpStream::from(detached.socket.try_clone().unwrap());
+    detached.connection.write_tls(&mut socket).unwrap();
+    assert_eq!(read(&mut detached).unwrap(), b"x");
+    assert!(!detached.hold.is_cut());
+    alpha.endpoint.set_refused(["bravo".to_owned()].into());
+    assert!(detached.hold.is_cut());
+    assert!(read(&mut detached).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stream_when_detached_after_its_node_is_removed_then_an_error() {
+    let (_authority, alpha, bravo) = pair().await;
+    let opened = alpha
+        .endpoint
+        .open("bravo", bravo.addr, "silent", Value::Null, LIMIT)
+        .await;
+    alpha.endpoint.set_refused(["bravo".to_owned()].into());
+    assert!(opened.unwrap().detach().is_err());
 }
 
 #[tokio::test]

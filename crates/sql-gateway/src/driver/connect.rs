@@ -9,7 +9,7 @@ use wire::login::Login;
 use wire::proxy;
 use wire::reply::ErrPacket;
 
-use super::bridge::{Bridge, bridge};
+use super::far::reach;
 use super::packets::Packets;
 use super::reader::Post;
 use super::strong;
@@ -24,8 +24,6 @@ use crate::tally::{Closed, Ticket};
 /// A logged-in connection.
 pub(crate) struct Backend {
     pub(crate) stream: Socket,
-    /// What lies between the stream and the server.
-    _bridge: Option<Bridge>,
     /// The route it was made for.
     pub(crate) route: Arc<Route>,
     /// Thread id on the server.
@@ -104,13 +102,11 @@ pub(super) async fn connect_at(
     client: Option<&mut Packets<'_>>,
 ) -> Attempt {
     let dialled = match address {
-        Some(address) => Socket::connect(&address).await.map(|stream| (stream, None)),
-        None => bridge(shared, route, node)
-            .await
-            .map(|(stream, bridge)| (stream, Some(bridge))),
+        Some(address) => Socket::connect(&address).await,
+        None => reach(shared, route, node).await,
     };
-    let (mut stream, bridge) = match dialled {
-        Ok(dialled) => dialled,
+    let mut stream = match dialled {
+        Ok(stream) => stream,
         Err(error) => return Attempt::Failed(format!("dial: {error}")),
     };
     match log_in(shared, &mut stream, account, client).await {
@@ -121,7 +117,6 @@ pub(super) async fn connect_at(
         }) => Attempt::Connected(
             Backend {
                 stream,
-                _bridge: bridge,
                 route: Arc::clone(route),
                 thread,
                 ticket: None,

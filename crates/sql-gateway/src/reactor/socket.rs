@@ -183,6 +183,9 @@ impl Socket {
     /// the current task.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.source.wait();
+        if self.layer.as_mut().is_some_and(|layer| !layer.is_empty()) {
+            return false;
+        }
         loop {
             match recv(&self.stream, &mut [0; 1], RecvFlags::PEEK) {
                 Err(Errno::WOULDBLOCK) => {
@@ -375,6 +378,13 @@ impl Socket {
         Ok(())
     }
 
+    /// The kernel has nothing more to say of it.
+    fn ignore(&self) {
+        if let Ok(core) = core() {
+            let _ = SourceFd(&self.stream.as_raw_fd()).deregister(&core.registry);
+        }
+    }
+
     /// Waits for room.
     pub(super) fn poll_room(&mut self) -> Poll<()> {
         if self.source.is(WRITABLE) {
@@ -410,6 +420,8 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(mut layer) = self.layer.take() {
             layer.say_farewell(self);
+            // Why: whoever may end the stream may still hold the socket for a moment when it is closed here.
+            self.ignore();
         }
         // The kernel forgets a socket when it is closed.
         Source::forget(self.slot);

@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::route::Address;
+use crate::route::{Address, Leave, Sealed};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -173,4 +173,40 @@ fn listener_when_clients_come_at_once_gives_them_all() {
         accepted
     });
     assert_eq!((accepted, clients.len()), (5, 5));
+}
+
+struct Ended;
+
+impl Leave for Ended {
+    fn has_ended(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn sealed_stream_when_its_leave_has_ended_then_nothing_passes() {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = rustls::pki_types::ServerName::try_from("node.test").unwrap();
+    let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let sealed = Sealed {
+        socket: ours.into(),
+        connection: connection.into(),
+        leave: Box::new(Ended),
+    };
+    let (read, written) = run(move || async move {
+        let mut socket = Socket::sealed(sealed).unwrap();
+        let read = std::future::poll_fn(|_| socket.poll_read(&mut [0; 8])).await;
+        (read, socket.write_all(b"x").await)
+    });
+    for error in [read.unwrap_err(), written.unwrap_err()] {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+    }
+    drop(theirs);
 }

@@ -6,18 +6,21 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::socket::Socket;
+use crate::route::{Leave, Sealed};
 
 /// Reads of a client's records that may be in vain, one after the other, before it is taken for one that means harm.
 const IN_VAIN: u32 = 256;
 
 /// One encrypted connection, on our side.
 pub(super) struct Layer {
-    connection: ServerConnection,
+    connection: Connection,
     /// Bytes of the writer that are encrypted and not wholly sent.
     owed: usize,
+    /// Until when it may be used, when somebody else may end it.
+    leave: Option<Box<dyn Leave>>,
 }
 
 impl Layer {
@@ -27,6 +30,7 @@ impl Layer {
         socket: &mut Socket,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        self.check()?;
         let mut filled = 0;
         for _ in 0..IN_VAIN {
             match self.connection.reader().read(&mut buffer[filled..]) {
@@ -73,12 +77,26 @@ impl Layer {
         socket: &mut Socket,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check()?;
         if self.owed == 0 {
             ready!(self.poll_flush(socket))?;
             self.owed = self.connection.writer().write(bytes)?;
         }
         ready!(self.poll_flush(socket))?;
         Poll::Ready(Ok(std::mem::take(&mut self.owed)))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &self.leave {
+            Some(leave) if leave.has_ended() => Err(io::ErrorKind::ConnectionAborted.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing was decrypted that nobody has read.
+    pub(super) fn is_empty(&mut self) -> bool {
+        let state = self.connection.process_new_packets();
+        state.is_ok_and(|state| state.plaintext_bytes_to_read() == 0)
     }
 
     /// The handshake, until both sides have all of it.
@@ -139,6 +157,19 @@ fn broken(error: rustls::Error) -> io::Error {
 }
 
 impl Socket {
+    /// A stream to another node.
+    pub(crate) fn sealed(sealed: Sealed) -> io::Result<Self> {
+        let mut socket = Self::new(sealed.socket)?;
+        socket.lay(Box::new(Layer {
+            connection: sealed.connection,
+            owed: 0,
+            leave: Some(sealed.leave),
+        }));
+        // Why: what came behind the handshake is decrypted already.
+        socket.has_more();
+        Ok(socket)
+    }
+
     /// Becomes an encrypted stream; `first` was read already. Whoever calls bounds the time.
     pub(crate) async fn encrypt(
         &mut self,
@@ -147,8 +178,9 @@ impl Socket {
     ) -> io::Result<()> {
         let connection = ServerConnection::new(config).map_err(broken)?;
         let mut layer = Box::new(Layer {
-            connection,
+            connection: connection.into(),
             owed: 0,
+            leave: None,
         });
         while !first.is_empty() {
             layer.connection.read_tls(&mut first)?;

@@ -10,6 +10,7 @@ mod clients;
 mod doubt;
 mod encrypted;
 mod failover;
+mod far;
 mod hold;
 mod kill;
 mod lease;

@@ -11,12 +11,16 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use sql_gateway::{
     Accounts, Address, Config, Dial, Gateway, Handle, Lease, Progress, Proof, Replicas, Route,
-    Stream, Target, Tls,
+    Sealed, Target, Tls,
 };
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::server::Server;
+
+use sealed::Cut;
+
+#[path = "sealed.rs"]
+mod sealed;
 
 /// Two servers that live as long as the tests do; nobody kills these.
 pub(crate) fn pair() -> &'static [Server; 2] {
@@ -24,13 +28,18 @@ pub(crate) fn pair() -> &'static [Server; 2] {
     PAIR.get_or_init(|| [Server::start("a"), Server::start("b")])
 }
 
-struct Ports(Mutex<HashMap<String, (u16, PathBuf)>>);
+#[derive(Default)]
+struct Ports {
+    servers: Mutex<HashMap<String, (u16, PathBuf)>>,
+    /// What ends the streams that were dialled.
+    cuts: Mutex<Vec<Cut>>,
+}
 
 #[async_trait::async_trait]
 impl Dial for Ports {
     /// `b` is as far as another node's server: only [`Dial::dial`] reaches it.
     fn direct(&self, _route: &Route, node: &str, is_safe: bool) -> Option<Address> {
-        let (port, socket) = self.0.lock().unwrap().get(node).cloned()?;
+        let (port, socket) = self.servers.lock().unwrap().get(node).cloned()?;
         match node {
             "b" => None,
             // The own server of a node that is a replica.
@@ -41,12 +50,12 @@ impl Dial for Ports {
         }
     }
 
-    async fn dial(&self, _route: &Route, node: &str) -> io::Result<Box<dyn Stream>> {
-        let known = self.0.lock().unwrap().get(node).cloned();
+    async fn dial(&self, _route: &Route, node: &str) -> io::Result<Sealed> {
+        let known = self.servers.lock().unwrap().get(node).cloned();
         let (port, _) = known.ok_or(io::ErrorKind::NotFound)?;
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Box::new(stream))
+        let (sealed, cut) = sealed::stream_to(port).await?;
+        self.cuts.lock().unwrap().push(cut);
+        Ok(sealed)
     }
 }
 
@@ -158,7 +167,7 @@ impl World {
         ] {
             table.users.lock().unwrap().insert(user.to_owned(), proofs);
         }
-        let ports = Arc::new(Ports(Mutex::default()));
+        let ports = Arc::new(Ports::default());
         let (route, follows) = watch::channel(Route::default());
         let (shutdown, ends) = watch::channel(false);
         let gateway = Gateway::new(
@@ -200,10 +209,15 @@ impl World {
 
     pub(crate) fn knows(&self, node: &str, server: &Server) {
         self.ports
-            .0
+            .servers
             .lock()
             .unwrap()
             .insert(node.to_owned(), (server.port, server.socket.clone()));
+    }
+
+    /// Ends all streams to nodes that are not this one, as when their node is removed.
+    pub(crate) fn cut(&self) {
+        self.ports.cuts.lock().unwrap().drain(..).for_each(Cut::cut);
     }
 
     pub(crate) fn route(&self, epoch: u64, node: Option<&str>) {
