@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::inbox::Inbox;
 use super::slots::Slots;
-use super::socket::Source;
+use super::source::Source;
 
 /// A task's whole life.
 pub(super) type Life = Pin<Box<dyn Future<Output = ()>>>;

@@ -8,7 +8,7 @@ use std::task::Poll;
 use mio::Interest;
 
 use super::core::core;
-use super::socket::Source;
+use super::source::Source;
 
 /// A listening socket.
 pub(crate) struct Acceptor<L: mio::event::Source> {
