@@ -79,11 +79,14 @@ pub(crate) enum Fault {
     /// Bytes that are not the MySQL protocol.
     #[error("Got packets out of order: {0}")]
     Malformed(&'static str),
-    /// A command that the gateway does not pass on.
+    /// A command of replication.
     #[error(
         "the gateway does not pass on the command 0x{0:02x}; replication tools connect to the server itself"
     )]
     RefusedCommand(u8),
+    /// A command that nobody knows, in the server's own words.
+    #[error("Unknown command")]
+    UnknownCommand,
     /// A KILL that is not by plain id.
     #[error(
         "KILL through the gateway needs a plain connection id; use the server's own socket for other forms"
@@ -156,7 +159,7 @@ impl Fault {
             Self::NoneFree { .. } => (1203, *b"42000"),
             Self::HandshakeTimeout { .. } => (1159, *b"08S01"),
             Self::Malformed(_) => (1156, *b"08S01"),
-            Self::RefusedCommand(_) => (1047, *b"08S01"),
+            Self::RefusedCommand(_) | Self::UnknownCommand => (1047, *b"08S01"),
             Self::RefusedKill => (1235, *b"42000"),
             Self::NotOwner(_) => (1095, *b"HY000"),
             Self::AccessDenied(..) | Self::TooStrong(_) => (1045, *b"28000"),
@@ -179,6 +182,7 @@ impl Fault {
             | Self::Parted
             | Self::UnknownStatement(..)
             | Self::RefusedCommand(_)
+            | Self::UnknownCommand
             | Self::RefusedKill
             | Self::NotOwner(_)
             | Self::ReadBroken

@@ -205,6 +205,8 @@ impl Link {
         entry.set_server(0);
         if entry.is_doomed() {
             self.session.killed();
+        } else if why == Closed::Lost {
+            self.session.ended_by_server();
         } else {
             self.session.lost();
         }

@@ -332,11 +332,13 @@ impl Session {
         let failed = std::mem::take(&mut self.failed);
         self.last_failed = failed;
         self.note_answered(failed);
+        self.may_release = false;
         if !failed {
             self.after_success();
         }
         if self.statement.marks.has(Marks::MULTI) {
             self.note_several();
+            self.note_several_release();
         }
         self.pin();
         let bulk = self.command == code::STMT_BULK_EXECUTE;
@@ -439,6 +441,10 @@ impl Session {
             Is::Set | Is::SetNames | Is::SetStatement | Is::Show | Is::Use => {}
             // Why: one without tables begins no transaction.
             Is::Select if self.state.next_transaction.is_some() && !self.reads_tables() => {}
+            Is::Commit | Is::Rollback | Is::Other => {
+                self.state.next_transaction = None;
+                self.note_release();
+            }
             _ => self.state.next_transaction = None,
         }
     }

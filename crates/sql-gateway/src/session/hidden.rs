@@ -25,6 +25,7 @@ impl Session {
         let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
         match self.statement.kind {
             Is::SetStatement => {
+                self.note_release();
                 let is_seen = words(&text)
                     .skip_while(|word| *word != b"for")
                     .nth(1)

@@ -72,7 +72,12 @@ impl Session {
         self.statement_ref = self.statement_id();
         self.phase = Phase::Ready;
         if command::shape(command).is_none() {
-            return self.fail(&Fault::RefusedCommand(command));
+            let fault = match command {
+                code::BINLOG_DUMP | code::REGISTER_SLAVE => Fault::RefusedCommand(command),
+                // Why also for no command at all: a server answers an empty packet so (10.11.19).
+                _ => Fault::UnknownCommand,
+            };
+            return self.fail(&fault);
         }
         if self.reader.is_some()
             && let Some(fault) = self.refuses()

@@ -5,7 +5,7 @@
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`, `stock.rs` its buffers ·
-//! `hidden.rs` state that the server's reports do not show · `reading.rs` one that only reads · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
+//! `hidden.rs` state that the server's reports do not show · `reading.rs` one that only reads · `release.rs` one that asks for its end · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
 mod elsewhere;
@@ -21,6 +21,7 @@ mod past;
 mod prepared;
 mod preparing;
 mod reading;
+mod release;
 mod replay;
 mod replica;
 mod request;
@@ -134,6 +135,8 @@ pub(crate) struct Session {
     failed: bool,
     last_failed: bool,
     ends_after_answer: bool,
+    /// The statement that was answered may have told the server to end the connection.
+    may_release: bool,
     statement_ref: u32,
     preparing_as: u32,
     refused: Option<Vec<u8>>,
@@ -202,6 +205,7 @@ impl Session {
             failed: false,
             last_failed: false,
             ends_after_answer: false,
+            may_release: false,
             statement_ref: 0,
             preparing_as: 0,
             refused: None,

@@ -112,9 +112,6 @@ impl Request {
             if header.sequence != 0 {
                 return Err(Fault::Malformed("a command does not start with packet 0"));
             }
-            if header.length == 0 {
-                return Err(Fault::Malformed("a command is empty"));
-            }
             self.left = header.length;
             self.continues = header.continues();
             self.streamed = header.length > KEEP;

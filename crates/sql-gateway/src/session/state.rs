@@ -250,6 +250,11 @@ impl State {
         self.value(name).is_some()
     }
 
+    /// True when this variable was set to this.
+    pub(super) fn has_value(&self, name: &str, value: &[u8]) -> bool {
+        self.value(name) == Some(value)
+    }
+
     /// True when texts mean what the scanner takes them for: no character set with halves that look like quotes, no
     /// mode of another dialect.
     fn has_plain_dialect(&self) -> bool {

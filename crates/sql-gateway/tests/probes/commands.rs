@@ -79,6 +79,11 @@ pub(crate) const PROBES: &[Coded] = &[
         replication,
     ),
     ("com_empty", "a packet without a command", empty),
+    (
+        "release_among_several",
+        "COMMIT RELEASE among several statements: those behind it do not run",
+        release_among_several,
+    ),
     ("com_quit", "QUIT inside a transaction rolls back", quit),
     (
         "pipelined_queries",
@@ -362,9 +367,14 @@ fn debug(stage: &mut Stage) {
 }
 
 fn unknown(stage: &mut Stage) {
-    for command in [0x0b, 0x0f, 0x10, 0x1d, 0x30, 0x99, 0xfe] {
+    // Those of the old protocol among them; all but what a server knows, and replication.
+    let obsolete = [0, 5, 6, 0x0b, 0x0f, 0x10, 0x13, 0x14, 0x1d, 0x1e];
+    for command in obsolete.into_iter().chain(0x20..=0xf9).chain(0xfb..=0xff) {
         simple(stage, &format!("command {command:02x}"), &[command]);
     }
+    simple(stage, "with more behind it", b"\x99 and more");
+    let long = [&[0x99][..], &vec![b'x'; 100_000]].concat();
+    simple(stage, "with much behind it", &long);
     stage.query(1, "SELECT 'after'");
 }
 
@@ -378,9 +388,38 @@ fn replication(stage: &mut Stage) {
 }
 
 fn empty(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    stage.query(1, "BEGIN");
+    stage.query(1, "INSERT INTO t VALUES (1)");
     simple(stage, "sends nothing", &[]);
-    let answer = stage.text(1, "SELECT 'after'");
-    stage.tell(&answer);
+    simple(stage, "sends nothing again", &[]);
+    stage.query(1, "SELECT a, @@in_transaction FROM t");
+}
+
+fn release_among_several(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a INT)");
+    for (conn, sql) in [
+        (
+            1,
+            "BEGIN; INSERT INTO t VALUES (1); COMMIT RELEASE; INSERT INTO t VALUES (2)",
+        ),
+        (2, "ROLLBACK RELEASE; INSERT INTO t VALUES (3)"),
+        (3, "SELECT a FROM t; COMMIT RELEASE; SELECT 2"),
+        (
+            4,
+            "SET completion_type = 2; COMMIT NO RELEASE; COMMIT; INSERT INTO t VALUES (4)",
+        ),
+        (
+            5,
+            "SELECT 'COMMIT RELEASE'; EXECUTE IMMEDIATE 'COMMIT RELEASE'; SELECT 2",
+        ),
+    ] {
+        stage.say(sql);
+        let answer = stage.text(conn, sql);
+        stage.tell(&answer);
+        stage.ends(conn);
+    }
+    stage.query(6, "SELECT a FROM t");
 }
 
 fn quit(stage: &mut Stage) {

@@ -3,10 +3,6 @@
 
 /// Names; each of them is seen in its first way.
 pub(crate) const KNOWN: &[(&str, &str)] = &[
-    (
-        "chain_and_release",
-        "`COMMIT RELEASE` ends the server's connection, not the client's",
-    ),
     ("kill_by_expression", "refused with 1235"),
     ("kill_by_user_and_query_id", "refused with 1235"),
     (
@@ -14,12 +10,10 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
         "the greeting's id is the gateway's own",
     ),
     ("com_change_user_refused", "the connection ends at once"),
-    ("com_unknown", "1047 says more"),
     (
         "com_replication",
         "refused: replication goes to the server itself",
     ),
-    ("com_empty", "1156 instead of 1047, and the connection ends"),
     (
         "session_tracking_chosen",
         "a client that says what to track is told all that the gateway tracks",
