@@ -338,7 +338,7 @@ impl Session {
         }
         if self.statement.marks.has(Marks::MULTI) {
             self.note_several();
-            self.note_several_release();
+            self.note_several_release(failed);
         }
         self.pin();
         let bulk = self.command == code::STMT_BULK_EXECUTE;

@@ -30,8 +30,8 @@ impl Session {
     }
 
     /// The same of several statements.
-    pub(super) fn note_several_release(&mut self) {
-        self.may_release = self.release_among_several();
+    pub(super) fn note_several_release(&mut self, failed: bool) {
+        self.may_release = !failed && self.release_among_several();
     }
 
     /// The server has ended the connection, for whatever reason. Like [`Self::lost`], unless the client had asked for that.
