@@ -52,6 +52,11 @@ impl Source {
     /// Takes what the kernel says of it; returns the task that it is for.
     pub(super) fn happened(&self, flags: EventFlags) -> usize {
         let mut state = self.state.get();
+        // Why first: most often that is all.
+        if flags == EventFlags::IN {
+            self.state.set(state | READABLE);
+            return self.task.get() as usize;
+        }
         if flags.intersects(EventFlags::IN | EventFlags::PRI) {
             state |= READABLE;
         }

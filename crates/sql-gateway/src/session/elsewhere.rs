@@ -166,12 +166,12 @@ impl Session {
         // Why: what was defined since is no news to a client that has heard of it from the primary.
         if replica
             .prepared
-            .get(&id)
+            .get(id)
             .is_some_and(|there| there.names != version)
         {
             replica.close(id);
         }
-        let there = replica.prepared.get_mut(&id);
+        let there = replica.prepared.get_mut(id);
         let is_new = there.is_none();
         let types_known = there.as_ref().is_some_and(|there| there.types_known);
         let server_id = there.as_ref().map_or(LAST, |there| there.server_id);

@@ -3,11 +3,12 @@
 //! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them, `known.rs` what it was the last time ·
 //! `launch.rs` a command goes to the server · `answer.rs` bytes of the server, `usual.rs` most of them · `loss.rs` what a broken connection means ·
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
-//! `state.rs` what a new connection needs · `prepared.rs` statements, `parameter_types.rs` what they are executed with ·
+//! `state.rs` what a new connection needs · `prepared.rs` statements, `by_id.rs` by their ids, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`, `stock.rs` its buffers ·
 //! `hidden.rs` state that the server's reports do not show · `reading.rs` one that only reads · `release.rs` one that asks for its end · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
+mod by_id;
 mod elsewhere;
 mod farewell;
 mod hidden;

@@ -1,10 +1,8 @@
 //! Prepared statements: the client's ids are ours; on each connection a statement is prepared when it is first used.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use wire::statement::Statement;
 
+use super::by_id::ById;
 use crate::fault::Fault;
 
 /// "The statement prepared last" (MariaDB).
@@ -40,34 +38,10 @@ pub(crate) struct Prepared {
     pub(crate) cursor: bool,
 }
 
-/// By the client's ids.
-pub(super) type ById<T> = HashMap<u32, T, BuildHasherDefault<AsIs>>;
-
-/// Why no real hash: these numbers are given one after the other, here.
-#[derive(Default)]
-pub(super) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // The table looks at the highest bits as well.
-        self.0 = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 /// A session's prepared statements.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    known: Option<ById<Prepared>>,
+    known: ById<Prepared>,
     last: u32,
     connection: u32,
     /// Long data were sent for any of them.
@@ -101,25 +75,27 @@ impl Statements {
             long_data: false,
             cursor: false,
         };
-        self.known
-            .get_or_insert_default()
-            .insert(self.last, prepared);
+        self.known.insert(self.last, prepared);
         self.last
+    }
+
+    /// The id that is meant by one of the client's.
+    #[inline]
+    fn meant(&self, id: u32) -> u32 {
+        if id == LAST { self.last } else { id }
     }
 
     /// The statement with the client's id.
     pub(crate) fn get(&mut self, id: u32) -> Result<&mut Prepared, Fault> {
-        let id = if id == LAST { self.last } else { id };
-        self.known
-            .as_mut()
-            .and_then(|known| known.get_mut(&id))
-            .ok_or(Fault::UnknownStatement(id, ""))
+        let id = self.meant(id);
+        // Why not made ahead: it would have to be dropped each time.
+        let unknown = || Fault::UnknownStatement(id, "");
+        self.known.get_mut(id).ok_or_else(unknown)
     }
 
     /// The same, to look at.
     pub(crate) fn look(&self, id: u32) -> Option<&Prepared> {
-        let id = if id == LAST { self.last } else { id };
-        self.known.as_ref().and_then(|known| known.get(&id))
+        self.known.get(self.meant(id))
     }
 
     /// Long data were sent for it.
@@ -146,9 +122,7 @@ impl Statements {
 
     /// True when the statement is prepared on this connection.
     pub(crate) fn is_here(&self, id: u32) -> bool {
-        let id = if id == LAST { self.last } else { id };
-        let known = self.known.as_ref().and_then(|known| known.get(&id));
-        known.is_some_and(|prepared| self.has_here(prepared))
+        self.look(id).is_some_and(|it| self.has_here(it))
     }
 
     /// It was prepared again, on this connection.
@@ -163,22 +137,17 @@ impl Statements {
 
     /// Forgets a statement.
     pub(crate) fn remove(&mut self, id: u32) {
-        if let Some(known) = &mut self.known {
-            known.remove(&id);
-            if known.is_empty() {
-                self.known = None;
-            }
-        }
+        self.known.remove(id);
     }
 
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
-        self.known = None;
+        self.known.clear();
     }
 
     /// True when there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.known.is_none()
+        self.known.is_empty()
     }
 
     /// The connection is another one: nothing is prepared there.
@@ -188,8 +157,6 @@ impl Statements {
 
     /// True when a cursor is open.
     pub(crate) fn has_cursor(&self) -> bool {
-        self.known
-            .as_ref()
-            .is_some_and(|known| known.values().any(|prepared| prepared.cursor))
+        self.known.values().any(|prepared| prepared.cursor)
     }
 }

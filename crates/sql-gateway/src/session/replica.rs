@@ -8,7 +8,7 @@ use wire::command::{Shape, code};
 use wire::packet::{HEADER, packet};
 use wire::walk::{Kind, Step, Walker};
 
-use super::prepared::ById;
+use super::by_id::ById;
 
 /// The answer to a wait is a number in a row; more than this is something else.
 const MAX_ANSWER: usize = 1024;
@@ -92,14 +92,14 @@ impl Replica {
 
     /// The client has bound other types, and told them to the primary.
     pub(super) fn forget_types(&mut self, id: u32) {
-        if let Some(there) = self.prepared.get_mut(&id) {
+        if let Some(there) = self.prepared.get_mut(id) {
             there.types_known = false;
         }
     }
 
     /// The statement is closed there, with the next bytes that go there.
     pub(super) fn close(&mut self, id: u32) {
-        if let Some(there) = self.prepared.remove(&id) {
+        if let Some(there) = self.prepared.remove(id) {
             let payload = [&[code::STMT_CLOSE][..], &there.server_id.to_le_bytes()].concat();
             self.outbox.extend_from_slice(&packet(0, &payload));
         }

@@ -56,8 +56,10 @@ struct Whole {
 impl Whole {
     #[inline]
     fn at(input: &[u8], at: usize) -> Option<Self> {
-        let &[a, b, c, sequence, first] = input.get(at..)?.first_chunk()?;
-        let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+        let &[a, b, c, d, first] = input.get(at..)?.first_chunk()?;
+        // Why at once: one load of four bytes instead of four of one.
+        let header = u32::from_le_bytes([a, b, c, d]);
+        let (length, sequence) = ((header & 0xff_ffff) as usize, (header >> 24) as u8);
         let end = at + HEADER + length;
         if !(1..MAX_PAYLOAD).contains(&length) || end > input.len() {
             return None;
