@@ -89,6 +89,50 @@ impl<'a> OkPacket<'a> {
         self.with_changes(&kept)
     }
 
+    /// The payload for a client that is to be told only of changes that it wants. What is neither a variable nor the default
+    /// database nor [`Change::Something`] is told in any case.
+    pub fn with_changes_wanted(&self, wants: impl Fn(Change<'_>) -> bool) -> Vec<u8> {
+        let mut kept = Vec::new();
+        let mut reader = Reader::new(self.changes);
+        while let (Some(kind), Some(data)) = (reader.u8(), reader.counted()) {
+            let mut told = Vec::new();
+            if kind == 0 {
+                let mut variables = Reader::new(data);
+                while let (Some(name), Some(value)) = (variables.counted(), variables.counted()) {
+                    if wants(Change::Variable(name, value)) {
+                        put_counted(&mut told, name);
+                        put_counted(&mut told, value);
+                    }
+                }
+            } else {
+                let is_wanted = match kind {
+                    1 => wants(Change::Database(&[])),
+                    2 => wants(Change::Something),
+                    _ => true,
+                };
+                told.extend_from_slice(if is_wanted { data } else { &[] });
+            }
+            if !told.is_empty() {
+                kept.push(kind);
+                put_counted(&mut kept, &told);
+            }
+        }
+        self.with_changes(&kept)
+    }
+
+    /// The payload with the flag that something changed, and without any word of it.
+    pub fn with_flag_only(&self) -> Vec<u8> {
+        let mut out = vec![self.header];
+        put_length(&mut out, self.affected);
+        put_length(&mut out, self.insert_id);
+        out.extend_from_slice(&(self.status | flags::STATE_CHANGED).to_le_bytes());
+        out.extend_from_slice(&self.warnings.to_le_bytes());
+        if !self.info.is_empty() {
+            put_counted(&mut out, self.info);
+        }
+        out
+    }
+
     fn with_changes(&self, changes: &[u8]) -> Vec<u8> {
         let mut status = self.status & !flags::STATE_CHANGED;
         if !changes.is_empty() {
@@ -267,11 +311,34 @@ mod tests {
         assert_eq!(none.with_changes_of(&[b"a"]), none.without_changes());
     }
 
+    #[test]
+    fn ok_when_the_client_chose_what_to_hear_then_has_that_and_what_nobody_else_asked_for() {
+        let ok = OkPacket {
+            header: 0,
+            affected: 1,
+            insert_id: 0,
+            status: flags::STATE_CHANGED,
+            warnings: 0,
+            info: b"",
+            changes: b"\x00\x09\x01b\x021x\x01a\x012\x01\x03\x02db\x02\x011\x05\x02\x01T",
+        };
+        let told = |wants: &dyn Fn(Change<'_>) -> bool| {
+            let told = ok.with_changes_wanted(wants);
+            OkPacket::parse(&told).unwrap().changes.to_vec()
+        };
+        assert_eq!(told(&|_| true), ok.changes);
+        assert_eq!(told(&|_| false), b"\x05\x02\x01T");
+        let one =
+            |change: Change<'_>| matches!(change, Change::Variable(b"a", _) | Change::Something);
+        assert_eq!(told(&one), b"\x00\x04\x01a\x012\x02\x011\x05\x02\x01T");
+    }
+
     proptest! {
         #[test]
         fn any_bytes_when_parsed_as_replies_never_panic(bytes: Vec<u8>) {
             if let Ok(ok) = OkPacket::parse(&bytes) {
                 let _ = ok.without_changes();
+                let _ = ok.with_changes_wanted(|_| true);
                 let _ = changes(ok.changes).count();
             }
             let _ = changes(&bytes).count();

@@ -75,6 +75,8 @@ impl Marks {
     pub const DROP: Marks = Marks(1 << 12);
     /// FOUND_ROWS: about the last SELECT, not only the statement before.
     pub const FOUND_ROWS: Marks = Marks(1 << 13);
+    /// Says or asks what is told of the session's changes. Not seen by [`scan`]: whoever wants to know marks it.
+    pub const TRACKING: Marks = Marks(1 << 14);
 
     /// True when any of `other` is in it.
     pub fn has(self, other: Marks) -> bool {

@@ -222,7 +222,7 @@ impl Session {
         }
         if single && !self.delivered {
             // Why: a statement that failed as a whole left no state behind.
-            self.statement.marks = Marks::default();
+            self.statement.marks = Marks(self.statement.marks.0 & Marks::TRACKING.0);
         }
         // Why: the server closes a killed connection; so do we, instead of silently opening another one.
         self.ends_after_answer |= err.code == 1927;
@@ -296,6 +296,9 @@ impl Session {
                         self.replay.spoil();
                     }
                 }
+                // Why: it is as the client wanted it, and what it chose is asked for.
+                Change::Variable(name, _)
+                    if self.choosing.is_some() && name.starts_with(b"session_track_") => {}
                 // Why: the variables of SET STATEMENT are reported with the value they had for it (10.11.19).
                 Change::Variable(name, value) if !passing => {
                     sets = true;
@@ -368,6 +371,9 @@ impl Session {
         let marks = self.statement.marks;
         if marks == Marks::default() {
             return;
+        }
+        if marks.has(Marks::TRACKING) {
+            self.chose();
         }
         for (mark, pin) in [
             (Marks::SETS_USER_VARIABLE, Pins::USER_VARIABLES),

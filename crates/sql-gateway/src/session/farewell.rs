@@ -33,5 +33,6 @@ impl Session {
     pub(crate) fn is_tracked(&mut self) {
         self.to_server.clear();
         self.swallow = None;
+        self.choosing = None;
     }
 }

@@ -139,8 +139,11 @@ impl Session {
         if !self.request.is_kept() {
             self.statement.marks.add(wire::statement::Marks::CUT);
         }
-        // Why not all: what may run anywhere has nothing of one connection in it.
-        self.knows_id |= self.statement.verdict() != Verdict::Anywhere && may_show_id(text);
+        if self.statement.verdict() != Verdict::Anywhere {
+            // Why not all: what may run anywhere has nothing of one connection in it.
+            self.knows_id |= may_show_id(text);
+            self.note_choice();
+        }
         self.note_past();
         let text = self.request.payload().get(1..).unwrap_or_default();
         if self.statement.kind == Kind::Kill {
@@ -230,11 +233,11 @@ impl Session {
         };
         self.statement = prepared.statement;
         self.scanned_with = prepared.scanned_with;
-        if self.statement.kind == Kind::Kill && self.command == code::STMT_EXECUTE {
-            // Why only such: of `KILL ?` the server must make what it can.
-            self.kill = prepared.text.as_deref().and_then(Kill::parse);
-        }
         let is_here = self.statements.has_here(prepared);
+        // One comparison for both: SET and KILL are behind all that is usual.
+        if self.statement.kind as u8 >= Kind::Set as u8 {
+            self.begin_odd_execution(is_here);
+        }
         self.note_past();
         if is_here {
             return Ok(());
@@ -247,6 +250,20 @@ impl Session {
             return Err(Fault::StatementLost("the text"));
         }
         Ok(())
+    }
+
+    #[cold]
+    fn begin_odd_execution(&mut self, is_here: bool) {
+        if self.statement.kind != Kind::Kill {
+            if is_here {
+                self.note_choice();
+            }
+        } else if self.command == code::STMT_EXECUTE {
+            // Why only such: of `KILL ?` the server must make what it can.
+            let prepared = self.statements.look(self.statement_ref);
+            let text = prepared.and_then(|prepared| prepared.text.as_deref());
+            self.kill = text.and_then(Kill::parse);
+        }
     }
 
     fn begin_statement_reset(&mut self) -> Result<(), Fault> {

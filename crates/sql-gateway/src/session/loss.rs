@@ -13,6 +13,7 @@ impl Session {
     pub(crate) fn lost(&mut self) -> bool {
         self.statements.reconnected();
         self.swallow = None;
+        self.loses_choice();
         self.to_server.clear();
         self.moved_since_answer = true;
         if self.replay.runs() {

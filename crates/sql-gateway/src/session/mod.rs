@@ -5,10 +5,12 @@
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `by_id.rs` by their ids, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`, `stock.rs` its buffers ·
-//! `hidden.rs` state that the server's reports do not show · `reading.rs` one that only reads · `release.rs` one that asks for its end · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
+//! `hidden.rs` state that the server's reports do not show · `reading.rs` one that only reads · `choice.rs` one that says what it wants to hear, `assigned.rs` what it sets beside that · `release.rs` one that asks for its end · `farewell.rs` what is left when the client is gone, `parting.rs` an idle one without a connection · `toll.rs` what is counted.
 
 mod answer;
+mod assigned;
 mod by_id;
+mod choice;
 mod elsewhere;
 mod farewell;
 mod hidden;
@@ -48,6 +50,7 @@ use wire::walk::Walker;
 
 use crate::fault::Fault;
 pub(crate) use answer::{Given, Refusal};
+use choice::Choosing;
 use known::Lately;
 use parting::Parting;
 use past::Past;
@@ -129,6 +132,8 @@ pub(crate) struct Session {
     kill: Option<Kill>,
     walker: Walker,
     swallow: Option<Box<Walker>>,
+    /// A statement that says or asks what is told of the session's changes.
+    choosing: Option<Box<Choosing>>,
     transaction: Transaction,
     status: u16,
     delivered: bool,
@@ -199,6 +204,7 @@ impl Session {
             kill: None,
             walker: Walker::new(Shape::Nothing, deprecate_eof),
             swallow: None,
+            choosing: None,
             transaction: Transaction::None,
             status,
             delivered: false,

@@ -15,12 +15,14 @@ impl Session {
     pub(super) fn swallow_step(&mut self, input: &[u8]) -> Result<Given, Refusal> {
         let mut used = 0;
         if let Some(mut walker) = self.swallow.take() {
-            let kind;
-            (used, kind, _) = swallow(&mut walker, input)?;
+            let (kind, met);
+            (used, kind, met) = swallow(&mut walker, input)?;
             if kind == Some(Kind::Err) {
                 self.state.pins.add(Pins::UNTRACKED);
             }
-            if !walker.done() {
+            if walker.done() {
+                self.hushed(kind, &met);
+            } else {
                 self.swallow = Some(walker);
             }
         }

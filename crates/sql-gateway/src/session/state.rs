@@ -5,6 +5,7 @@ use wire::catalog;
 use wire::command::code;
 use wire::packet;
 
+use super::choice::Choice;
 use super::side::Tie;
 
 /// More than this in session variables is not kept; such a session cannot be moved.
@@ -13,7 +14,7 @@ const MAX_VARIABLES: usize = 64 * 1024;
 /// Stands for the collation of a database, whose name follows in hexadecimal digits. No collation is called so.
 const OF_DATABASE: &[u8] = b"of database ";
 
-const TRACKING: &str = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1";
+pub(super) const TRACKING: &str = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1";
 
 /// What keeps every transaction of a session from writing.
 pub(super) const READS: &str = "tx_read_only=1";
@@ -95,6 +96,10 @@ pub(crate) struct State {
     pub(crate) next_transaction: Option<Box<[u8]>>,
     pub(crate) last_insert_id: u64,
     pub(crate) multi_statements: Option<bool>,
+    /// What the client wants to hear of changes, if it has said so.
+    pub(super) choice: Option<Box<Choice>>,
+    /// The server tells what the client chose, and the client hears all of it.
+    pub(super) is_natural: bool,
     /// Grows with each change of `variables`.
     pub(crate) version: u32,
 }
@@ -165,7 +170,10 @@ impl State {
             | "pseudo_thread_id" => {
                 return self.pins.add(Pins::ONE_SHOT);
             }
-            _ if name.starts_with("session_track_") => return self.pins.add(Pins::UNTRACKED),
+            _ if name.starts_with("session_track_") => {
+                self.is_natural = true;
+                return self.pins.add(Pins::UNTRACKED);
+            }
             // Why: the server does not report the collation that goes with a new charset (10.11.19).
             "character_set_connection" => self.forget("collation_connection"),
             "character_set_results" => self.results = None,

@@ -1,5 +1,5 @@
 //! What a client hears of the changes of its session: what the server would have told it, not what the gateway has
-//! itself told. A client that has changed what is tracked hears everything.
+//! itself told. `choice.rs` is about clients that say what they want to hear.
 
 use wire::codec::Reader;
 use wire::flags;
@@ -9,7 +9,6 @@ use wire::walk::Kind;
 
 use super::Session;
 use super::side::Side;
-use super::state::Pins;
 
 /// `session_track_system_variables` by default (MariaDB 10.11.19), and the order in which they are told.
 const BY_DEFAULT: [&[u8]; 5] = [
@@ -23,19 +22,23 @@ const BY_DEFAULT: [&[u8]; 5] = [
 impl Session {
     /// The OK for the client; `None`: as it came.
     pub(super) fn told_of(&self, ok: &OkPacket<'_>) -> Option<Vec<u8>> {
-        if ok.status & flags::STATE_CHANGED == 0 || self.hears_all() {
+        if ok.status & flags::STATE_CHANGED == 0 {
             return None;
         }
-        Some(if self.tracks {
-            ok.with_changes_of(&BY_DEFAULT)
-        } else {
-            ok.without_changes()
-        })
+        if !self.tracks {
+            return Some(ok.without_changes());
+        }
+        if self.is_natural() {
+            return None;
+        }
+        let chosen = self.chosen_of(ok);
+        Some(chosen.unwrap_or_else(|| ok.with_changes_of(&BY_DEFAULT)))
     }
 
     /// True when an EOF goes to the client as it is; else it goes without the flag that something changed.
     pub(super) fn tells_eof(&mut self, bytes: &[u8], status: u16) -> bool {
-        if status & flags::STATE_CHANGED == 0 || self.hears_all() {
+        // Why whoever the client is: the flag of an EOF needs no capability (10.11.19).
+        if status & flags::STATE_CHANGED == 0 || self.is_natural() || self.hears_of_anything() {
             return true;
         }
         let mut eof = bytes.to_vec();
@@ -71,9 +74,5 @@ impl Session {
             place.copy_from_slice(&status.to_le_bytes());
         }
         bytes
-    }
-
-    fn hears_all(&self) -> bool {
-        self.tracks && self.state.pins.has(Pins::UNTRACKED)
     }
 }

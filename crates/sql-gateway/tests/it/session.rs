@@ -41,6 +41,30 @@ async fn an_idle_session_when_the_primary_changes_goes_on_with_its_variables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_says_what_it_wants_to_hear_when_the_primary_changes_goes_on() {
+    let world = World::before_pair();
+    let mut raw = Raw::ready(world.address);
+    // As MariaDB's Java connector says it.
+    let java = "set autocommit=1, sql_mode=CONCAT(@@sql_mode,',NO_ZERO_DATE'),\
+        session_track_system_variables = CONCAT(@@global.session_track_system_variables,',tx_isolation'),\
+        NAMES latin1, max_statement_time=6.5";
+    assert_eq!(raw.query(java)[0][0], 0);
+    raw.query("SET time_zone='+03:00'");
+    let state = "SELECT CONCAT_WS('|', @@sql_mode, @@time_zone, @@character_set_client, @@max_statement_time, \
+                 @@session_track_system_variables, @@session_track_state_change)";
+    let before = raw.value(state);
+    for part in ["NO_ZERO_DATE", "|+03:00|latin1|6.5", "tx_isolation"] {
+        assert!(before.contains(part), "{before}");
+    }
+    // What it chose is asked for behind that; this is answered after it.
+    raw.value("SELECT 1");
+    world.switch(Some("b")).await;
+    assert_eq!(raw.value("SELECT name FROM shop.who"), "b");
+    assert_eq!(raw.value(state), before);
+    assert_eq!(world.handle.stats().errors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_without_tracking_when_the_session_changes_sees_no_trace_of_it() {
     let world = World::before_pair();
     let mut raw = Raw::ready(world.address);
@@ -78,8 +102,8 @@ async fn state_that_cannot_move_when_the_primary_changes_gives_one_clear_error()
         ("HANDLER t OPEN", "HANDLER"),
         ("SET timestamp = 1234", "timestamp"),
         (
-            "SET session_track_system_variables = ''",
-            "state of its own",
+            "SET session_track_transaction_info = 'STATE'",
+            "changed its session tracking",
         ),
     ] {
         let mut raw = Raw::ready(world.address);

@@ -91,6 +91,19 @@ async fn reads_when_spread_see_what_any_connection_wrote_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reads_of_a_session_that_says_what_it_wants_to_hear_are_spread_with_its_settings() {
+    let split = Split::patient();
+    let mut client = split.world.connect().await;
+    let java = "set autocommit=1, sql_mode=CONCAT(@@sql_mode,',PIPES_AS_CONCAT'), \
+        session_track_system_variables = CONCAT(@@global.session_track_system_variables,',tx_isolation')";
+    client.query_drop(java).await.unwrap();
+    settle(&mut client).await;
+    let sql = "SELECT name || '!' FROM who";
+    let name: Option<String> = client.query_first(sql).await.unwrap();
+    assert_eq!(name.as_deref(), Some("b!"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_when_the_replica_does_not_apply_are_answered_by_the_primary() {
     let split = Split::new(Config::default());
     split.world.teach(&split.primary);

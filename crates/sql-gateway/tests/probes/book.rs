@@ -2,7 +2,7 @@
 
 use crate::script::{Script, scripts};
 use crate::stage::{Stage, Way};
-use crate::{commands, large, logins, prepared};
+use crate::{commands, large, logins, prepared, tracking};
 
 /// What a probe does.
 #[derive(Clone, Copy)]
@@ -58,6 +58,7 @@ const SCRIPTS: &[(&str, &str)] = &[
 const CODE: &[(&str, &[Coded])] = &[
     ("prepared statements", prepared::PROBES),
     ("commands", commands::PROBES),
+    ("session tracking", tracking::PROBES),
     ("large things", large::PROBES),
     ("logins", logins::PROBES),
 ];

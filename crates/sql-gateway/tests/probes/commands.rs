@@ -116,16 +116,6 @@ pub(crate) const PROBES: &[Coded] = &[
         local_infile_multi,
     ),
     (
-        "session_tracking",
-        "what a client that tracks the session is told",
-        tracking,
-    ),
-    (
-        "session_tracking_chosen",
-        "what it is told that says what to track",
-        tracking_chosen,
-    ),
-    (
         "status_flags",
         "the flags of a transaction, of reads without index, of no-backslash-escapes",
         status,
@@ -513,61 +503,6 @@ fn local_infile_multi(stage: &mut Stage) {
         "SELECT 1; LOAD DATA LOCAL INFILE 'x' INTO TABLE t; SELECT COUNT(*) FROM t",
     );
     stage.query(1, "SELECT 'after'");
-}
-
-fn tracking(stage: &mut Stage) {
-    stage.shows_changes = true;
-    stage.query(1, "CREATE TABLE t (a INT)");
-    stage.query(1, "INSERT INTO t VALUES (1) RETURNING a");
-    for sql in [
-        "INSERT INTO t VALUES (2), (3)",
-        "SET NAMES latin1",
-        "SET sql_mode = ''",
-        "SET autocommit = 0",
-        "SET autocommit = 1",
-        "USE mysql",
-        "SET @a = 1",
-        "SELECT @a := 2",
-        "SET time_zone = '+01:00'",
-        "SET NAMES utf8mb4; INSERT INTO probe.t VALUES (4); SELECT 1",
-        "CREATE TEMPORARY TABLE probe.u (a INT)",
-        "BEGIN",
-        "UPDATE probe.t SET a = a + 1",
-        "COMMIT",
-        "USE probe",
-    ] {
-        stage.query(1, sql);
-    }
-}
-
-fn tracking_chosen(stage: &mut Stage) {
-    stage.shows_changes = true;
-    for sql in [
-        "SET NAMES latin1",
-        "SET sql_mode = ''",
-        "SET autocommit = 0",
-        "SET autocommit = 1",
-        "USE mysql",
-        "SET @a = 1",
-        "SET time_zone = '+01:00'",
-        "SET session_track_system_variables = 'sql_mode'",
-        "SET sql_mode = 'ANSI'",
-        "SET time_zone = '+02:00'",
-        "SET session_track_state_change = 1",
-        "SET @a = 2",
-        "SET session_track_schema = 0",
-        "USE probe",
-        "SET session_track_system_variables = '*'",
-        "SET sort_buffer_size = 65536",
-        "SELECT @@session_track_system_variables, @@session_track_schema, @@session_track_state_change",
-    ] {
-        stage.query(1, sql);
-    }
-    stage.query(
-        2,
-        "SELECT @@session_track_schema, @@session_track_state_change",
-    );
-    stage.query(2, "SHOW VARIABLES LIKE 'session_track_s%'");
 }
 
 fn status(stage: &mut Stage) {

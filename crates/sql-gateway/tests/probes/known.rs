@@ -14,9 +14,5 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
         "com_replication",
         "refused: replication goes to the server itself",
     ),
-    (
-        "session_tracking_chosen",
-        "a client that says what to track is told all that the gateway tracks",
-    ),
     ("login_unix_socket", "1698 says what to do"),
 ];

@@ -26,6 +26,7 @@ mod script;
 mod server;
 mod stage;
 mod stand;
+mod tracking;
 mod value;
 #[expect(
     dead_code,
