@@ -52,7 +52,7 @@ pub enum Place {
 
 impl Place {
     /// A command that will run there. It keeps its pid: `nsenter` replaces itself.
-    pub(crate) fn command(&self, program: &std::path::Path) -> Command {
+    pub fn command(&self, program: &std::path::Path) -> Command {
         match self {
             Self::Host => Command::new(program),
             Self::Namespace(name) => {

@@ -25,6 +25,7 @@ mod node;
 mod one_way;
 mod power;
 mod process;
+mod reach;
 mod rehearsal;
 mod session;
 mod settings;

@@ -2,7 +2,12 @@
 //! Needs root. Names carry the owner's pid, so that a later run can sweep what a dead one left.
 //! Cables can be pulled (carrier lost), silenced (packets vanish), or cut between two nodes.
 
-use std::{fs, net::Ipv4Addr, path::Path, process::Command};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Command,
+};
 
 use crate::{
     Error, Result, process,
@@ -182,6 +187,24 @@ impl Network {
             "nft",
             &["add table inet trial; delete table inet trial"],
         )
+    }
+
+    /// What comes to the node at `outside` is handed over to `inside`, on its loopback; it is seen from where it comes.
+    pub(crate) fn hand_over(
+        &self,
+        node: &str,
+        outside: SocketAddr,
+        inside: SocketAddr,
+    ) -> Result<()> {
+        // Why: else what comes from outside for an address of the loopback is thrown away.
+        let allow = ["-qw", "net.ipv4.conf.eth0.route_localnet=1"];
+        self.inside(node, "sysctl", &allow)?;
+        let (address, port) = (outside.ip(), outside.port());
+        let rules = format!(
+            "add table ip reach; add chain ip reach came {{ type nat hook prerouting priority -100; }}; \
+             add rule ip reach came ip daddr {address} tcp dport {port} dnat to {inside}"
+        );
+        self.inside(node, "nft", &[&rules])
     }
 
     fn inside(&self, node: &str, program: &str, args: &[&str]) -> Result<()> {

@@ -4,6 +4,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, PipeReader, PipeWriter, Read, Write},
+    num::NonZeroU64,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,6 +16,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
     io::Errno,
+    thread::set_current_timer_slack,
 };
 
 use super::{
@@ -116,6 +118,8 @@ struct Switch {
 
 impl Switch {
     fn carry(&self) {
+        // Why: by itself the kernel may wake a thread 50 us late. Where it does not do that, every frame is so much later.
+        let _ = set_current_timer_slack(NonZeroU64::new(1));
         let mut buffer = vec![0; FRAME_BYTES];
         loop {
             let due = self.send();
