@@ -5,6 +5,7 @@
 //! `asked.rs` what is asked for, `figures.rs` what came out.
 
 mod asked;
+mod cable;
 mod callgrind;
 mod cell;
 mod child;
@@ -22,9 +23,10 @@ mod sysbench;
 mod usage;
 mod workload;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Result, ensure};
+use trial::Layout;
 
 pub use asked::Asked;
 pub use cell::{Cell, Sample};
@@ -49,6 +51,8 @@ pub struct Wish {
     pub only: Vec<String>,
     /// Only these ways; all that are here when empty.
     pub peers: Vec<String>,
+    /// How late frames are on the cables over which visits are measured, in microseconds each way.
+    pub delays_us: Vec<u32>,
     /// So many idle clients at most.
     pub clients: usize,
     /// ProxySQL's program, where it is not on the path.
@@ -59,6 +63,8 @@ pub struct Wish {
     pub alone: Option<PathBuf>,
 }
 
+/// The greatest delay: five round trips of a visit still fit every waiting time.
+const LONGEST_US: u32 = 100_000;
 const MEMORY: &str = "memory";
 const SYSCALLS: &str = "syscalls";
 const INSTRUCTIONS: &str = "instructions";
@@ -85,10 +91,7 @@ impl Wish {
     }
 
     fn plan(&self) -> round::Plan {
-        let has_php = peer::find("php").is_some();
-        let wanted = |workload: &Workload| {
-            self.wants(workload.key()) && (has_php || *workload != Workload::Php)
-        };
+        let wanted = |workload: &Workload| self.wants(workload.key()) && is_here(*workload);
         round::Plan {
             rounds: self.rounds.max(1),
             seconds: self.seconds.max(1),
@@ -97,13 +100,29 @@ impl Wish {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// What is wanted over cables.
+    fn over_cables(&self) -> Vec<Workload> {
+        let wanted = |workload: &Workload| {
+            workload.is_visit() && self.wants(&cable::key(*workload)) && is_here(*workload)
+        };
+        Workload::ALL.into_iter().filter(wanted).collect()
+    }
+
+    /// Anything is wanted on one machine's loopback.
+    fn wants_loopback(&self) -> bool {
         let counts = [MEMORY, SYSCALLS, INSTRUCTIONS];
-        let keys = Workload::ALL
-            .iter()
-            .map(|workload| workload.key())
-            .chain(counts);
-        let keys: Vec<&str> = keys.collect();
+        counts.iter().any(|key| self.wants(key)) || !self.plan().workloads.is_empty()
+    }
+
+    fn check(&self) -> Result<()> {
+        let counts = [MEMORY, SYSCALLS, INSTRUCTIONS].map(str::to_owned);
+        let visits = Workload::ALL.into_iter().filter(|one| one.is_visit());
+        let keys = Workload::ALL.map(|workload| workload.key().to_owned());
+        let keys: Vec<String> = keys
+            .into_iter()
+            .chain(visits.map(cable::key))
+            .chain(counts)
+            .collect();
         for part in &self.only {
             let is_known = keys.iter().any(|key| key.contains(part.as_str()));
             ensure!(is_known, "there is no `{part}`: {}", keys.join(", "));
@@ -112,8 +131,18 @@ impl Wish {
             let known = Peer::ALL.map(Peer::key).join(", ");
             ensure!(Peer::of(key).is_some(), "there is no way `{key}`: {known}");
         }
+        let most = self.delays_us.iter().max().copied().unwrap_or(0);
+        ensure!(
+            most <= LONGEST_US,
+            "{most} us are more than {LONGEST_US} us one way"
+        );
         Ok(())
     }
+}
+
+/// Its program is here.
+fn is_here(workload: Workload) -> bool {
+    workload != Workload::Php || peer::find("php").is_some()
 }
 
 /// Measures. What could not be measured is in the figures, not an error.
@@ -122,26 +151,63 @@ impl Wish {
 /// Nothing of that name is known, or the cluster cannot be set up.
 pub async fn run(ground: &Ground, wish: &Wish, stop: &Stop, say: Say<'_>) -> Result<Figures> {
     wish.check()?;
-    say("setting a cluster up");
-    let site = Site::open(ground).await?;
-    let mut bench = Bench {
-        programs: wish.programs(),
-        site,
-        wish,
-        stop,
-        say,
-        measured: Figures::default(),
-    };
-    bench.note("load of the machine before", load());
-    bench.counts().await;
-    bench.rounds().await;
-    bench.note("load of the machine after", load());
-    bench.circumstances();
-    let Bench { site, measured, .. } = bench;
-    site.cluster.stop().await;
     let mut figures = Figures::default();
-    figures.put(measured);
-    Ok(figures)
+    if wish.wants_loopback() {
+        say("setting a cluster up");
+        let site = Site::open(ground, Layout::Loopback).await?;
+        let mut bench = Bench {
+            programs: wish.programs(),
+            site,
+            wish,
+            stop,
+            say,
+            measured: Figures::default(),
+        };
+        bench.note("load of the machine before", load());
+        bench.counts().await;
+        bench.rounds().await;
+        bench.note("load of the machine after", load());
+        bench.circumstances();
+        let Bench { site, measured, .. } = bench;
+        site.cluster.stop().await;
+        figures = measured;
+    }
+    over_cables(ground, wish, &mut figures, stop, say).await;
+    let mut all = Figures::default();
+    all.put(figures);
+    Ok(all)
+}
+
+/// Visits over cables, where there can be such.
+async fn over_cables(
+    ground: &Ground,
+    wish: &Wish,
+    figures: &mut Figures,
+    stop: &Stop,
+    say: Say<'_>,
+) {
+    let workloads = wish.over_cables();
+    if workloads.is_empty() || wish.delays_us.is_empty() || stop.is_asked() {
+        return;
+    }
+    let how = if ground.has_cables() {
+        match cable::measure(ground, wish, workloads, stop, say).await {
+            Ok((cells, trips)) => {
+                figures.failures.extend(cells.iter().filter_map(failure));
+                figures.cells.extend(cells);
+                trips
+            }
+            Err(error) => {
+                let line = format!("visits over a cable: {error:#}");
+                say(&line);
+                figures.failures.push(line.clone());
+                line
+            }
+        }
+    } else {
+        "not measured: only root can lay them".to_owned()
+    };
+    figures.notes.insert("cables, one way".to_owned(), how);
 }
 
 fn load() -> String {
@@ -325,13 +391,8 @@ impl Bench<'_> {
         if let Err(error) = self.rounds_of(&plan, &ways).await {
             self.failed("the rounds", &error);
         }
-        let failures: BTreeMap<String, String> =
-            self.measured.cells.iter().filter_map(failure).collect();
-        self.measured.failures.extend(
-            failures
-                .into_iter()
-                .map(|(cell, why)| format!("{cell}: {why}")),
-        );
+        let failures = self.measured.cells.iter().filter_map(failure);
+        self.measured.failures.extend(failures);
         for running in ways {
             if let Err(error) = running.end().await {
                 (self.say)(&format!("{error:#}"));
@@ -367,8 +428,8 @@ impl Bench<'_> {
     }
 }
 
-fn failure(cell: &Cell) -> Option<(String, String)> {
+fn failure(cell: &Cell) -> Option<String> {
     let why = cell.failures().next()?;
-    let name = format!("{}, {} threads, {}", cell.workload, cell.threads, cell.peer);
-    Some((name, why.to_owned()))
+    let (what, threads, peer) = (cell.what(), cell.threads, &cell.peer);
+    Some(format!("{what}, {threads} threads, {peer}: {why}"))
 }

@@ -25,12 +25,15 @@ pub(super) struct Gateway {
     /// Numbers of threads
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64, 256])]
     threads: Vec<u32>,
-    /// Only what has this in its name: a workload, `memory`, `syscalls`, `instructions`; may be given again
+    /// Only what has this in its name: a workload, `memory`, `syscalls`, `instructions`, `cable`; may be given again
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these ways: direct, haproxy, proxysql, maxscale, mainstay, mainstay-socket, mainstay-far, mainstay-alone
+    /// Only these ways: direct, haproxy, proxysql, maxscale, mainstay, mainstay-socket, mainstay-tcp, mainstay-far, mainstay-alone
     #[arg(long, value_name = "WAY", value_delimiter = ',')]
     peers: Vec<String>,
+    /// Visits over a cable between the nodes, on which each frame is so many microseconds late each way (needs root)
+    #[arg(long, value_name = "US", value_delimiter = ',', default_values_t = [0, 250])]
+    delay_us: Vec<u32>,
     /// So many idle clients at most
     #[arg(long, default_value_t = 10_000)]
     clients: usize,
@@ -66,6 +69,7 @@ impl Gateway {
             threads: self.threads.clone(),
             only: self.only.clone(),
             peers: self.peers.clone(),
+            delays_us: self.delay_us.clone(),
             clients: self.clients,
             proxysql: self.proxysql.clone(),
             maxscale: self.maxscale.clone(),

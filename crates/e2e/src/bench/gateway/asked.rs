@@ -38,6 +38,8 @@ impl Asked {
     }
 }
 
+/// How late a frame is between two data centres of one city, at least: a round trip of half a millisecond.
+pub(super) const CITY_US: u32 = 250;
 /// Numbers of threads at which processor time is judged; at one it is noise.
 const JUDGED: [u32; 2] = [8, 64];
 /// Ways by which a point select goes as by itself. Not where every read is forced to the replica: at a lone connection that
@@ -55,7 +57,8 @@ const EXACT: [(&str, f64); 5] = [
 /// Everything asked for that was measured. `exact` is by figure and peer.
 pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f64>>) -> Vec<Asked> {
     let cell = |workload: Workload, threads: u32, peer: Peer| {
-        cells.iter().find(|cell| {
+        let mut cells = cells.iter().filter(|cell| cell.one_way_us.is_none());
+        cells.find(|cell| {
             (cell.workload.as_str(), cell.threads, cell.peer.as_str())
                 == (workload.key(), threads, peer.key())
         })
@@ -94,17 +97,12 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
         }
     }
     for workload in Workload::ALL {
-        // Visits are asked to be faster than direct ones where the primary is another node's.
-        let own = if workload.is_visit() {
-            Peer::Far
-        } else {
-            Peer::Mainstay
-        };
-        let ways = [own, Peer::HaProxy, Peer::Direct].map(|peer| cell(workload, 1, peer));
-        let [Some(own), Some(haproxy), Some(direct)] = ways else {
-            continue;
-        };
-        all.extend(at_one_thread(workload, own, haproxy, direct));
+        let ways = [Peer::Mainstay, Peer::HaProxy, Peer::Direct];
+        let ways = ways.map(|peer| cell(workload, 1, peer));
+        if let ([Some(own), Some(haproxy), Some(direct)], false) = (ways, workload.is_visit()) {
+            all.extend(at_one_thread(workload, own, haproxy, direct));
+        }
+        all.extend(over_a_cable(workload, cells));
     }
     for (key, limit) in EXACT {
         let of = exact.get(key);
@@ -121,21 +119,32 @@ pub(super) fn judge(cells: &[Cell], exact: &BTreeMap<String, BTreeMap<String, f6
     all
 }
 
-/// One client: what is added to the median time; and visits, which are asked to be faster than direct ones.
+/// Visits of one client, which are asked to be faster than direct ones where the primary is another node's.
+fn over_a_cable(workload: Workload, cells: &[Cell]) -> Option<Asked> {
+    let is_it = |cell: &&Cell| {
+        let key = (cell.workload.as_str(), cell.threads, cell.one_way_us);
+        workload.is_visit() && key == (workload.key(), 1, Some(CITY_US))
+    };
+    let of = |peer: Peer| {
+        let mut cells = cells.iter().filter(is_it);
+        cells.find(|cell| cell.peer == peer.key())
+    };
+    let (own, direct) = (of(Peer::Far)?, of(Peer::Direct)?);
+    Some(Asked {
+        what: format!(
+            "{}, 1 thread: mainstay-far so many times as fast as direct",
+            own.what()
+        ),
+        measured: direct.ratio(own, |sample| Some(sample.p50_us))?,
+        limit: 2.0,
+        at_least: true,
+    })
+}
+
+/// One client: what is added to the median time.
 fn at_one_thread(workload: Workload, own: &Cell, haproxy: &Cell, direct: &Cell) -> Option<Asked> {
     let p50 = |cell: &Cell| cell.median(|sample| Some(sample.p50_us));
     let (own, haproxy, direct) = (p50(own)?, p50(haproxy)?, p50(direct)?);
-    if workload.is_visit() {
-        let key = workload.key();
-        return Some(Asked {
-            what: format!(
-                "{key}, 1 thread: mainstay-far so many times as fast as direct (no network between)"
-            ),
-            measured: direct / own,
-            limit: 2.0,
-            at_least: true,
-        });
-    }
     Some(Asked {
         what: format!(
             "{}, 1 thread: added p50, us (limit: HAProxy's)",
@@ -156,6 +165,7 @@ mod tests {
             workload: Workload::PointText.key().to_owned(),
             threads,
             peer: peer.key().to_owned(),
+            one_way_us: None,
             rounds: vec![Sample {
                 p50_us: p50,
                 user_us: Some(cost),
@@ -201,5 +211,28 @@ mod tests {
                 (6.0, 6.5, true),
             ]
         );
+    }
+
+    #[test]
+    fn visits_when_over_a_cable_of_a_city_then_judged_and_over_no_other() {
+        let visits = |peer, one_way_us, p50| Cell {
+            workload: Workload::Connect.key().to_owned(),
+            one_way_us,
+            ..cell(peer, 1, 0.0, p50)
+        };
+        let cells = [
+            visits(Peer::Direct, None, 100.0),
+            visits(Peer::HaProxy, None, 200.0),
+            visits(Peer::Far, None, 300.0),
+            visits(Peer::Direct, Some(0), 200.0),
+            visits(Peer::Far, Some(0), 300.0),
+            visits(Peer::Direct, Some(CITY_US), 2_600.0),
+            visits(Peer::HaProxy, Some(CITY_US), 2_700.0),
+            visits(Peer::Far, Some(CITY_US), 1_000.0),
+        ];
+        let all = judge(&cells, &BTreeMap::new());
+        assert_eq!(all.len(), 1);
+        assert!((all[0].measured - 2.6).abs() < 1e-9 && all[0].is_ok());
+        assert!(all[0].what.contains("250 us"), "{}", all[0].what);
     }
 }

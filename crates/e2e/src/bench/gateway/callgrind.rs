@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
+use trial::Place;
 
 use super::{
     child::Program,
@@ -55,7 +56,7 @@ async fn instructions(
         runnable.program.display().to_string(),
     ];
     args.extend(runnable.args.iter().cloned());
-    let mut program = Program::start(Path::new("valgrind"), &args, dir)?;
+    let mut program = Program::start(&Place::Host, Path::new("valgrind"), &args, dir)?;
     let serves = |_: &Program| Client::connect(&runnable.at, who).is_ok_and(|c| c.leave().is_ok());
     program
         .wait_until("it serves under valgrind", LIMIT, serves)

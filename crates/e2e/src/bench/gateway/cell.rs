@@ -50,11 +50,30 @@ pub struct Cell {
     pub threads: u32,
     /// Which way.
     pub peer: String,
+    /// There is a cable between the nodes, on which each frame is so late at least, in microseconds each way; none: all is on
+    /// one loopback.
+    #[serde(default)]
+    pub one_way_us: Option<u32>,
     /// In their order.
     pub rounds: Vec<Sample>,
 }
 
 impl Cell {
+    /// The same work under the same circumstances, maybe by another way.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let key = |cell: &Self| (cell.threads, cell.one_way_us);
+        self.workload == other.workload && key(self) == key(other)
+    }
+
+    /// What was done, and across what.
+    pub(super) fn what(&self) -> String {
+        let workload = &self.workload;
+        match self.one_way_us {
+            Some(us) => format!("{workload} over a cable of {us} us"),
+            None => workload.clone(),
+        }
+    }
+
     /// The median over the rounds that did not fail.
     pub(super) fn median(&self, of: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
         median(
@@ -110,6 +129,7 @@ mod tests {
             workload: "connect".to_owned(),
             threads: 1,
             peer: "direct".to_owned(),
+            one_way_us: None,
             rounds: costs.iter().map(sample).collect(),
         }
     }

@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
+use trial::Place;
 
 /// How long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(20);
@@ -26,12 +27,12 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts it; what it prints goes to `NAME.log` in `dir`.
-    pub(super) fn start(program: &Path, args: &[String], dir: &Path) -> Result<Self> {
+    /// Starts it in this place; what it prints goes to `NAME.log` in `dir`.
+    pub(super) fn start(from: &Place, program: &Path, args: &[String], dir: &Path) -> Result<Self> {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         let log = dir.join(format!("{name}.log"));
         let file = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-        let child = Command::new(program)
+        let child = Command::from(from.command(program))
             .args(args)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -96,9 +97,14 @@ impl Program {
     }
 }
 
-/// Runs a program to its end and returns what it printed; a status other than 0 is an error with its words.
-pub(super) async fn output(program: &str, args: &[String], limit: Duration) -> Result<String> {
-    let running = Command::new(program)
+/// Runs a program in this place to its end and returns what it printed; a status other than 0 is an error with its words.
+pub(super) async fn output(
+    from: &Place,
+    program: &str,
+    args: &[String],
+    limit: Duration,
+) -> Result<String> {
+    let running = Command::from(from.command(Path::new(program)))
         .args(args)
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -17,12 +17,12 @@ fn write(path: &Path, text: &str) -> Result<String> {
 }
 
 pub(super) fn haproxy(dir: &Path, port: u16, site: &Site) -> Result<Vec<String>> {
-    let server = site.server_port;
+    let server = site.server;
     let most = super::site::most_clients(11_000);
     let text = format!(
         "global\n  nbthread 2\n  maxconn {most}\n\
          defaults\n  mode tcp\n  maxconn {most}\n  timeout connect 10s\n  timeout client 1h\n  timeout server 1h\n\
-         listen sql\n  bind 127.0.0.1:{port}\n  server db 127.0.0.1:{server}\n"
+         listen sql\n  bind 127.0.0.1:{port}\n  server db {server}\n"
     );
     let path = write(&dir.join("haproxy.cfg"), &text)?;
     Ok(vec![
@@ -35,7 +35,7 @@ pub(super) fn haproxy(dir: &Path, port: u16, site: &Site) -> Result<Vec<String>>
 
 pub(super) fn proxysql(dir: &Path, port: u16, admin: u16, site: &Site) -> Result<Vec<String>> {
     let (user, password) = (&site.who.user, &site.who.password);
-    let (server, shown) = (site.server_port, dir.display());
+    let (server, shown) = (site.server.port(), dir.display());
     let text = format!(
         r#"datadir="{shown}"
 admin_variables={{ admin_credentials="admin:admin" mysql_ifaces="127.0.0.1:{admin}" }}
@@ -70,7 +70,7 @@ mysql_query_rules=
 }
 
 pub(super) fn maxscale(dir: &Path, port: u16, admin: u16, site: &Site) -> Result<Vec<String>> {
-    let (password, server) = (&site.who.password, site.server_port);
+    let (password, server) = (&site.who.password, site.server.port());
     let text = format!(
         "[maxscale]\nthreads=2\nadmin_port={admin}\nadmin_secure_gui=false\n\
          [db]\ntype=server\naddress=127.0.0.1\nport={server}\n\
@@ -92,7 +92,7 @@ pub(super) fn alone(peer: Peer, dir: &Path, port: u16, site: &Site) -> Vec<Strin
     let mut words = vec![
         format!("127.0.0.1:{port}"),
         dir.join("sql.sock").display().to_string(),
-        site.server_port.to_string(),
+        site.server.port().to_string(),
         site.who.user.clone(),
         site.hash.clone(),
     ];

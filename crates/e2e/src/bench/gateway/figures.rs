@@ -74,14 +74,15 @@ impl Figures {
     /// Takes cells and counts in, in place of older ones, and judges anew.
     pub(super) fn put(&mut self, other: Self) {
         self.version = 1;
-        let key = |cell: &Cell| (cell.workload.clone(), cell.threads, cell.peer.clone());
         for cell in other.cells {
-            self.cells.retain(|known| key(known) != key(&cell));
+            let is_older = |known: &Cell| known.is_beside(&cell) && known.peer == cell.peer;
+            self.cells.retain(|known| !is_older(known));
             self.cells.push(cell);
         }
         self.cells.sort_by_key(|cell| {
             (
                 Workload::of(&cell.workload),
+                cell.one_way_us,
                 cell.threads,
                 Peer::of(&cell.peer),
             )
@@ -121,10 +122,10 @@ impl Figures {
 
     /// What a cell has beside its name.
     fn values(&self, cell: &Cell) -> Vec<String> {
-        let haproxy = self.cells.iter().find(|other| {
-            let is_same = (&other.workload, other.threads) == (&cell.workload, cell.threads);
-            is_same && other.peer == Peer::HaProxy.key()
-        });
+        let haproxy = self
+            .cells
+            .iter()
+            .find(|other| other.is_beside(cell) && other.peer == Peer::HaProxy.key());
         let ratio = haproxy.and_then(|haproxy| cell.ratio(haproxy, Sample::cost_us));
         let some = |of: fn(&Sample) -> f64| cell.median(|sample| Some(of(sample)));
         let failed = cell.failures().count();
@@ -198,12 +199,7 @@ impl Figures {
     fn measured(&self) -> String {
         let mut text = String::from(COLUMNS);
         for cell in &self.cells {
-            let Cell {
-                workload,
-                threads,
-                peer,
-                ..
-            } = cell;
+            let (workload, threads, peer) = (cell.what(), cell.threads, &cell.peer);
             let values = self.values(cell).join(" | ");
             let _ = writeln!(text, "| {workload} | {threads} | {peer} | {values} |");
         }
@@ -265,7 +261,7 @@ fn replace(text: &str, block: &str, fresh: &str) -> Option<String> {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = self.cells.iter().map(|cell| {
-            let name = format!("{}, {}, {}", cell.workload, cell.threads, cell.peer);
+            let name = format!("{}, {}, {}", cell.what(), cell.threads, cell.peer);
             [name].into_iter().chain(self.values(cell)).collect()
         });
         let cells: Vec<Vec<String>> = cells.collect();
@@ -299,6 +295,7 @@ mod tests {
             workload: Workload::PointText.key().to_owned(),
             threads,
             peer: peer.key().to_owned(),
+            one_way_us: None,
             rounds: vec![Sample {
                 user_us: Some(cost),
                 system_us: Some(0.0),

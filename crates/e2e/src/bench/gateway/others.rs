@@ -37,9 +37,8 @@ pub(super) fn charge(cells: &mut [Cell]) -> usize {
 
 /// What these threads spent in this round of the same cell, when no gateway of ours was asked.
 fn anyway(cells: &[Cell], of: &Cell, round: usize) -> Option<f64> {
-    let is_same = |cell: &&Cell| (&cell.workload, cell.threads) == (&of.workload, of.threads);
     let of_peer = |peer: &Peer| {
-        let mut cells = cells.iter().filter(is_same);
+        let mut cells = cells.iter().filter(|cell| cell.is_beside(of));
         let cell = cells.find(|cell| cell.peer == peer.key())?;
         spent(cell, round)
     };
@@ -67,6 +66,7 @@ mod tests {
             workload: "read-write".to_owned(),
             threads,
             peer: peer.key().to_owned(),
+            one_way_us: None,
             rounds: others.iter().map(sample).collect(),
         }
     }

@@ -5,11 +5,13 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
+use trial::Place;
 
 use super::{
     callgrind::Runnable,
@@ -109,6 +111,8 @@ pub(super) struct Programs {
 pub(super) struct Running {
     pub(super) peer: Peer,
     pub(super) at: At,
+    /// Where its clients are.
+    pub(super) from: Place,
     /// What of it is counted; none for the server itself.
     pub(super) part: Option<Part>,
     program: Option<Program>,
@@ -119,7 +123,8 @@ impl Running {
     pub(super) fn direct(site: &Site) -> Self {
         Self {
             peer: Peer::Direct,
-            at: site.direct.clone(),
+            at: At::Tcp(site.server),
+            from: site.clients.clone(),
             part: None,
             program: None,
         }
@@ -147,6 +152,7 @@ impl Running {
         Ok(Self {
             peer,
             at,
+            from: site.clients.clone(),
             part: Some(Part::of(pid)),
             program: None,
         })
@@ -161,17 +167,17 @@ impl Running {
         let Some(runnable) = runnable(peer, programs, site)? else {
             return Ok(None);
         };
-        let mut program = Program::start(&runnable.program, &runnable.args, &site.dir)?;
-        let serves = |_: &Program| {
-            let client = Client::connect(&runnable.at, &site.who);
-            client.is_ok_and(|client| client.leave().is_ok())
-        };
+        let Runnable { program, args, at } = runnable;
+        let from = site.clients.clone();
+        let mut program = Program::start(&from, &program, &args, &site.dir)?;
+        let serves = |_: &Program| serves(&from, &at, &site.who).unwrap_or(false);
         let what = format!("{} serves", peer.key());
         program.wait_until(&what, LIMIT, serves).await?;
         let part = Part::of(working_pid(program.pid()?));
         Ok(Some(Self {
             peer,
-            at: runnable.at,
+            at,
+            from,
             part: Some(part),
             program: Some(program),
         }))
@@ -222,6 +228,16 @@ pub(super) fn runnable(peer: Peer, programs: &Programs, site: &Site) -> Result<O
         args,
         at: At::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
     }))
+}
+
+/// Lets a client in. Why a thread: it enters the place for good.
+fn serves(from: &Place, at: &At, who: &Who) -> Option<bool> {
+    let come = || {
+        from.enter().ok()?;
+        let client = Client::connect(at, who).ok()?;
+        Some(client.leave().is_ok())
+    };
+    thread::scope(|scope| scope.spawn(come).join().ok()?)
 }
 
 /// Some start a child that does the work and only look after it.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
+use trial::Place;
 
 use super::{
     child,
@@ -29,8 +30,13 @@ do {
 } while (hrtime(true) < $end);
 ";
 
-/// So many processes at the same time, for so long.
-pub(super) async fn visits(at: &At, who: &Who, count: u32, seconds: u64) -> Result<Ran> {
+/// So many processes at the same time, for so long, in this place.
+pub(super) async fn visits(
+    (from, at): (&Place, &At),
+    who: &Who,
+    count: u32,
+    seconds: u64,
+) -> Result<Ran> {
     let (host, port, socket) = match at {
         At::Tcp(address) => (address.ip().to_string(), address.port(), String::new()),
         // PHP takes this name for the socket.
@@ -49,7 +55,8 @@ pub(super) async fn visits(at: &At, who: &Who, count: u32, seconds: u64) -> Resu
         args.extend([port.to_string(), socket.clone(), user, password, schema]);
         args.extend([seconds.to_string(), (number * 997).to_string()]);
         let limit = Duration::from_secs(seconds) + SLACK;
-        visitors.spawn(async move { child::output("php", &args, limit).await });
+        let from = from.clone();
+        visitors.spawn(async move { child::output(&from, "php", &args, limit).await });
     }
     let mut times = Vec::new();
     while let Some(printed) = visitors.join_next().await {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use trial::Place;
 
 use super::{
     cell::{Cell, Sample},
@@ -107,6 +108,7 @@ fn put(cells: &mut Vec<Cell>, (workload, threads, peer): (&str, u32, &str), samp
         workload: workload.to_owned(),
         threads,
         peer: peer.to_owned(),
+        one_way_us: None,
         rounds: vec![sample],
     });
 }
@@ -152,9 +154,9 @@ async fn sample(
     let spent = || running.part.as_ref().map(Part::spent).transpose();
     let (start, before, others_before) = (Instant::now(), spent()?, way.agent.others()?);
     let ran = if workload == Workload::Connect {
-        visits(&running.at, who, threads, seconds).await?
+        visits((&running.from, &running.at), who, threads, seconds).await?
     } else if workload == Workload::Php {
-        php::visits(&running.at, who, threads, seconds).await?
+        php::visits((&running.from, &running.at), who, threads, seconds).await?
     } else {
         sysbench::run(workload, &running.at, who, threads, Much::Seconds(seconds)).await?
     };
@@ -188,12 +190,13 @@ async fn sample(
 }
 
 /// So many clients that come, ask once and leave, over and over.
-async fn visits(at: &At, who: &Who, threads: u32, seconds: u64) -> Result<Ran> {
-    let (at, who) = (at.clone(), who.clone());
+async fn visits((from, at): (&Place, &At), who: &Who, threads: u32, seconds: u64) -> Result<Ran> {
+    let (from, at, who) = (from.clone(), at.clone(), who.clone());
     let length = Duration::from_secs(seconds);
     tokio::task::spawn_blocking(move || {
         let (start, broken) = (Instant::now(), AtomicBool::new(false));
         let visitor = |number: u32| {
+            from.enter().context("enter the place of the clients")?;
             let (mut times, mut row) = (Vec::new(), u64::from(number) * 997);
             while start.elapsed() < length && !broken.load(Ordering::Relaxed) {
                 let begin = Instant::now();

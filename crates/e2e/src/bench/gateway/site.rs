@@ -1,13 +1,14 @@
 //! What is measured against: a real cluster, sysbench's table in it, and an account for the clients.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use trial::{Builder, Cluster, Layout};
+use trial::{Builder, Cluster, Layout, Place};
 
 use super::{
     client::{At, Who},
@@ -37,9 +38,10 @@ pub(super) struct Site {
     pub(super) primary: String,
     /// Another data node.
     pub(super) replica: String,
-    /// Past the gateway.
-    pub(super) direct: At,
-    pub(super) server_port: u16,
+    /// The primary's server, past the gateway, as the clients see it.
+    pub(super) server: SocketAddr,
+    /// Where the clients are.
+    pub(super) clients: Place,
     /// The replica's server, past its agent.
     pub(super) replica_port: u16,
     pub(super) who: Who,
@@ -52,13 +54,14 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Starts the cluster, makes the account and the table.
-    pub(super) async fn open(ground: &Ground) -> Result<Self> {
+    /// Starts the cluster, makes the account and the table. On loopback everything is in one place; with cables the clients are
+    /// on the replica's node.
+    pub(super) async fn open(ground: &Ground, layout: Layout) -> Result<Self> {
         raise_file_limit()?;
         let cluster = Builder::new(&ground.program, &ground.dir)
             .data_nodes(ground.nodes)
             .witness(ground.has_witness())
-            .layout(Layout::Loopback)
+            .layout(layout)
             .key(format!("mariadb.options.max_connections={CONNECTIONS}"))
             .key("mariadb.options.max_allowed_packet=64M")
             .key(format!("gateway.max_connections={CONNECTIONS}"))
@@ -74,15 +77,21 @@ impl Site {
         let mut others = others.filter(|node| node.name() != primary);
         let replica = others.next().context("there is no other data node")?.name();
         let replica = replica.to_owned();
-        let server = cluster.node(&primary)?.server_address();
+        let (server, clients) = match layout {
+            Layout::Loopback => (cluster.node(&primary)?.server_address(), Place::Host),
+            Layout::Namespaces => {
+                let server = cluster.reach_server(&primary)?;
+                (server, cluster.node(&replica)?.place().clone())
+            }
+        };
         let replica_port = cluster.node(&replica)?.server_address().port();
         let dir = ground.dir.join("peers");
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let mut site = Self {
             primary,
             replica,
-            direct: At::Tcp(server),
-            server_port: server.port(),
+            server,
+            clients,
             replica_port,
             who: Who {
                 user: USER.to_owned(),
@@ -129,7 +138,7 @@ impl Site {
             .await?;
         self.hash = hash.context("the server has no password hash")?;
         self.opened = Instant::now();
-        sysbench::prepare(&self.direct, &self.who).await
+        sysbench::prepare(&self.clients, &At::Tcp(self.server), &self.who).await
     }
 }
 

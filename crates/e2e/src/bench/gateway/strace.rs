@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
+use trial::Place;
 
 use super::{child::Program, usage::Part};
 
@@ -30,7 +31,7 @@ impl Strace {
         for thread in &part.threads {
             args.extend(["-p".to_owned(), thread.to_string()]);
         }
-        let mut program = Program::start(Path::new("strace"), &args, dir)?;
+        let mut program = Program::start(&Place::Host, Path::new("strace"), &args, dir)?;
         let wanted = part.threads.len().max(1);
         let is_attached =
             |program: &Program| program.printed().matches(" attached").count() >= wanted;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use trial::Place;
 
 use super::{
     child,
@@ -66,10 +67,12 @@ fn common(at: &At, who: &Who) -> Vec<String> {
 }
 
 /// Makes and fills the table.
-pub(super) async fn prepare(at: &At, who: &Who) -> Result<()> {
+pub(super) async fn prepare(from: &Place, at: &At, who: &Who) -> Result<()> {
     let mut args = vec!["oltp_read_write".to_owned(), "prepare".to_owned()];
     args.extend(common(at, who));
-    child::output("sysbench", &args, SLACK).await.map(drop)
+    child::output(from, "sysbench", &args, SLACK)
+        .await
+        .map(drop)
 }
 
 /// Runs one of its scripts.
@@ -101,7 +104,7 @@ pub(super) async fn run(
             SLACK
         }
     };
-    let text = child::output("sysbench", &args, limit).await?;
+    let text = child::output(&Place::Host, "sysbench", &args, limit).await?;
     parse(&text).context("sysbench printed something else")
 }
 
