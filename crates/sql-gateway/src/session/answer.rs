@@ -183,9 +183,10 @@ impl Session {
             return;
         }
         self.take_status(status);
-        // Why: an EOF has the flag without the details; a function in a read made state that nobody names.
+        // Why: an EOF has the flag without the details: a write with RETURNING, or state that a function in a read made. The
+        // server tells them with the next OK that has the flag, also of statements between (10.11.19).
         if status & flags::STATE_CHANGED != 0 && self.statement.kind != Is::SetStatement {
-            self.state.pins.add(Pins::SOMETHING);
+            self.state.pins.add(Pins::UNTOLD);
         }
     }
 
@@ -310,6 +311,12 @@ impl Session {
                     self.state.set_database(name);
                 }
                 Change::Something => something = true,
+            }
+        }
+        if !reported.is_empty() && self.state.pins.has(Pins::UNTOLD) {
+            self.state.pins.remove(Pins::UNTOLD);
+            if something {
+                self.state.pins.add(Pins::SOMETHING);
             }
         }
         let explained = Marks::SETS_USER_VARIABLE.0 | Marks::TEMPORARY.0 | Marks::SESSION_OBJECT.0;

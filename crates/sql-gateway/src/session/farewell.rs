@@ -25,7 +25,12 @@ impl Session {
     /// something that nobody named. Why that: a session that switches its tracking off is reported so, and no more (10.11.19).
     pub(super) fn outlives_reset(&self) -> bool {
         let pins = self.state.pins;
-        let unknown = [Pins::ONE_SHOT, Pins::UNTRACKED, Pins::SOMETHING];
+        let unknown = [
+            Pins::ONE_SHOT,
+            Pins::UNTRACKED,
+            Pins::SOMETHING,
+            Pins::UNTOLD,
+        ];
         unknown.iter().any(|pin| pins.has(*pin)) || self.state.was_set("profiling")
     }
 

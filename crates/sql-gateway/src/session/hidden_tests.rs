@@ -169,3 +169,33 @@ fn reads_when_null_may_mean_the_last_insert_id_run_on_the_primary() {
     run(&mut session, "SET sql_auto_is_null=0", &[&set]);
     assert_eq!(place(&mut session), Place::Either);
 }
+
+#[test]
+fn insert_returning_when_the_server_tells_later_that_it_was_only_a_write_leaves_nothing() {
+    let changed = b"\xfe\0\0\x02\x40";
+    let column = b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0";
+    let rows: [&[u8]; 5] = [b"\x01", column, b"\xfe\0\0\x02\0", b"\x011", changed];
+    let variable = [&b"\x09last_gtid\x050-1-7"[..]].concat();
+    let gtid = [&[0, variable.len() as u8][..], &variable].concat();
+    let told = |changes: &[u8]| {
+        let mut session = session();
+        run(&mut session, "INSERT INTO t VALUES (1) RETURNING a", &rows);
+        assert!(session.state.pins.obstacle().is_some(), "not told yet");
+        run(&mut session, "COMMIT", &[OK]);
+        assert!(
+            session.state.pins.obstacle().is_some(),
+            "an OK without the flag tells nothing"
+        );
+        let ok = [
+            &b"\0\x01\0\x02\x40\0\0\0"[..],
+            &[changes.len() as u8],
+            changes,
+        ]
+        .concat();
+        run(&mut session, "UPDATE t SET a = 2", &[&ok]);
+        session.state.pins.obstacle()
+    };
+    assert_eq!(told(&gtid), None);
+    let more = [&gtid[..], b"\x02\x011"].concat();
+    assert_eq!(told(&more), Some("a session with state of its own"));
+}

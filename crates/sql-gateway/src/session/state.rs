@@ -33,6 +33,8 @@ impl Pins {
     pub(crate) const ONE_SHOT: Pins = Pins(1 << 6);
     pub(crate) const UNTRACKED: Pins = Pins(1 << 7);
     pub(crate) const SOMETHING: Pins = Pins(1 << 8);
+    /// Something was changed that the server tells later.
+    pub(crate) const UNTOLD: Pins = Pins(1 << 9);
 
     pub(crate) fn add(&mut self, other: Pins) {
         self.0 |= other.0;
@@ -48,7 +50,7 @@ impl Pins {
 
     /// In words, for the one error.
     pub(crate) fn obstacle(self) -> Option<&'static str> {
-        const WORDS: [(Pins, &str); 9] = [
+        const WORDS: [(Pins, &str); 10] = [
             (Pins::TEMPORARY_TABLES, "a session with temporary tables"),
             (Pins::NAMED_LOCKS, "a session that used GET_LOCK"),
             (Pins::TABLE_LOCKS, "a session with locked tables"),
@@ -67,6 +69,10 @@ impl Pins {
                 "a session that changed its session tracking",
             ),
             (Pins::SOMETHING, "a session with state of its own"),
+            (
+                Pins::UNTOLD,
+                "a session with changes the server has not told",
+            ),
         ];
         if self == Pins::default() {
             return None;

@@ -65,6 +65,18 @@ async fn a_session_that_says_what_it_wants_to_hear_when_the_primary_changes_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_had_a_write_return_rows_when_the_primary_changes_goes_on_after_its_next_write()
+ {
+    let world = World::before_pair();
+    let mut raw = Raw::ready(world.address);
+    assert_eq!(raw.value("INSERT INTO t (v) VALUES ('x') RETURNING v"), "x");
+    assert_eq!(raw.query("UPDATE t SET v = 'y'")[0][0], 0);
+    world.switch(Some("b")).await;
+    assert_eq!(raw.value("SELECT name FROM shop.who"), "b");
+    assert_eq!(world.handle.stats().errors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_without_tracking_when_the_session_changes_sees_no_trace_of_it() {
     let world = World::before_pair();
     let mut raw = Raw::ready(world.address);
