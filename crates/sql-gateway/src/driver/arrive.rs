@@ -17,7 +17,7 @@ use super::reader;
 use crate::account::explain;
 use crate::backend::{ok_for_client, with_hint};
 use crate::fault::Fault;
-use crate::frontend::{Arrival, Encryption, Greeter, Who};
+use crate::frontend::{Arrival, Greeter, Who};
 use crate::gate::GateState;
 use crate::metrics::Held;
 use crate::reactor::{Socket, sleep, timeout, timeout_at};
@@ -80,7 +80,7 @@ pub(super) async fn arrive(
     drop(step);
     match who {
         Ok(Ok(who)) => {
-            let mut arrived = log_in(shared, entry, gate, who, packets).await?;
+            let mut arrived = log_in(shared, entry, gate, who, &mut packets).await?;
             if greeter.zips() {
                 stream.zip(std::mem::take(&mut arrived.ahead));
             }
@@ -109,27 +109,7 @@ pub(super) async fn arrive(
     }
 }
 
-/// Logs a client in as another user (COM_CHANGE_USER).
-pub(super) async fn change_user(
-    shared: &Arc<Shared>,
-    entry: &Entry,
-    gate: &mut watch::Receiver<GateState>,
-    stream: &mut Socket,
-    (login, salt, ahead): (Login, [u8; 20], Vec<u8>),
-) -> Result<Arrived, Gone> {
-    let mut greeter = Greeter::new(salt, Encryption::None);
-    let mut packets = Packets::after(stream, 1, ahead);
-    let arrival = Ok(greeter.take(login, &*shared.accounts));
-    let limit = shared.config.handshake_timeout;
-    let who = timeout(limit, identify(shared, &mut greeter, arrival, &mut packets)).await;
-    match who {
-        Ok(Ok(who)) => log_in(shared, entry, gate, who, packets).await,
-        Ok(Err(_)) => Err(Gone(Left::Vanished)),
-        Err(_) => Err(Gone(Left::Slow)),
-    }
-}
-
-async fn identify(
+pub(super) async fn identify(
     shared: &Shared,
     greeter: &mut Greeter,
     mut arrival: Result<Arrival, Fault>,
@@ -165,12 +145,13 @@ async fn encrypt(shared: &Shared, packets: &mut Packets<'_>) -> io::Result<()> {
     })
 }
 
-async fn log_in(
+/// Logs in as `who`; `Left::Refused`: the server, or nobody, believes it.
+pub(super) async fn log_in(
     shared: &Arc<Shared>,
     entry: &Entry,
     gate: &mut watch::Receiver<GateState>,
     who: Who,
-    mut packets: Packets<'_>,
+    packets: &mut Packets<'_>,
 ) -> Result<Arrived, Gone> {
     entry.set_user(shared.users.share(&who.login.user[..]));
     let user = String::from_utf8_lossy(&who.login.user).into_owned();
@@ -182,11 +163,10 @@ async fn log_in(
         } else {
             "YES"
         };
-        refuse(shared, &mut packets, &Fault::AccessDenied(user, used)).await?;
+        refuse(shared, packets, &Fault::AccessDenied(user, used)).await?;
         return Err(Gone(Left::Refused));
     }
-    let (backend, ok, credential) =
-        first_connection(shared, entry, gate, &who, &mut packets).await?;
+    let (backend, ok, credential) = first_connection(shared, entry, gate, &who, packets).await?;
     let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
     let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone(Left::Error))?;
     packets.write(&ok).await?;
@@ -195,18 +175,12 @@ async fn log_in(
     if matches!(credential, Credential::Unproven(_)) {
         shared.accounts.stale(&user);
     }
-    let mut session = Session::new(who.login.capabilities, &who.login.database, status);
-    if backend.tracks {
-        session.is_tracked();
-    }
-    if entry.manner.reads_only {
-        session.only_reads();
-    } else {
-        if !shared.config.pool.idle_clients.is_zero() {
-            session.may_part();
-        }
-        session.mark_writes(shared.desk.mark());
+    let mut session = begin_session((shared, entry), &who.login, status);
+    if !entry.manner.reads_only {
         session.follow_history(backend.route.behind.clone());
+        if backend.tracks {
+            session.is_tracked();
+        }
     }
     let login = Login {
         proof: Vec::new(),
@@ -221,6 +195,24 @@ async fn log_in(
         session,
         ahead: packets.rest(),
     })
+}
+
+/// A session as it is after a login.
+pub(super) fn begin_session(
+    (shared, entry): (&Shared, &Entry),
+    login: &Login,
+    status: u16,
+) -> Session {
+    let mut session = Session::new(login.capabilities, &login.database, status);
+    if entry.manner.reads_only {
+        session.only_reads();
+    } else {
+        if !shared.config.pool.idle_clients.is_zero() {
+            session.may_part();
+        }
+        session.mark_writes(shared.desk.mark());
+    }
+    session
 }
 
 /// The first connection to the primary, as soon as there is one.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use wire::kill::Kill;
 use wire::login::Login;
 
-use super::arrive::{Gone, arrive, change_user};
+use super::arrive::{Gone, arrive};
 use super::elsewhere::Elsewhere;
 use super::link::{Around, Event, Link};
 use crate::crew::Guest;
@@ -21,7 +21,7 @@ use crate::registry::{Entry, Killing};
 use crate::secret::Credential;
 use crate::service::Shared;
 use crate::session::Phase;
-use crate::tally::{Closed, Left, Opened, Visit};
+use crate::tally::{Closed, Left, Visit};
 
 /// A logged-in client.
 pub(super) struct Client {
@@ -33,7 +33,9 @@ pub(super) struct Client {
     pub(super) link: Link,
     pub(super) login: Arc<Login>,
     pub(super) credential: Credential,
-    salt: [u8; 20],
+    pub(super) salt: [u8; 20],
+    /// How often it was refused to become somebody else.
+    pub(super) refusals: u8,
     killing: Option<Killing>,
     visit: Visit,
     // Why last: only when all the rest is gone the client counts no more.
@@ -85,6 +87,7 @@ async fn come((newcomer, manner): (Newcomer, Manner), guest: Guest) -> Option<Bo
         login: arrived.login,
         credential: arrived.credential,
         salt: arrived.salt,
+        refusals: 0,
         killing: None,
         visit,
         _guest: guest,
@@ -193,7 +196,7 @@ impl Client {
     }
 
     /// Whether its reads may go to replicas: only when it can log in there, too.
-    fn spread(&mut self) {
+    pub(super) fn spread(&mut self) {
         let config = &self.shared.config;
         let repeats = matches!(self.credential, Credential::Empty | Credential::Native(_));
         if !config.split || !repeats || self.entry.manner.reads_only {
@@ -204,41 +207,6 @@ impl Client {
         let freshness = rules.freshness(&user, self.entry.manner);
         self.link.session.spread(self.login.collation.into());
         self.link.elsewhere = Some(Box::new(Elsewhere::new(freshness)));
-    }
-
-    async fn change_user(&mut self, payload: &[u8]) -> Result<(), Gone> {
-        let Ok(mut login) = Login::parse_change_user(payload, self.login.capabilities) else {
-            self.link
-                .session
-                .fail(&Fault::Malformed("a malformed change of user"));
-            return Ok(());
-        };
-        if login.collation == 0 {
-            login.collation = self.login.collation;
-        }
-        login.max_packet = self.login.max_packet;
-        self.link.leave();
-        self.link.elsewhere = None;
-        self.give_back();
-        let ahead = std::mem::take(&mut self.link.ahead);
-        let client = &mut self.link.client;
-        let arrived = change_user(
-            &self.shared,
-            &self.entry,
-            &mut self.gate,
-            client,
-            (login, self.salt, ahead),
-        )
-        .await?;
-        self.link.session = arrived.session;
-        self.link.ahead = arrived.ahead;
-        self.link
-            .attach(arrived.backend, &self.entry, Opened::ChangedUser);
-        self.login = arrived.login;
-        self.credential = arrived.credential;
-        self.spread();
-        self.follow();
-        Ok(())
     }
 
     /// Finds out whom a KILL means. A session's statement that waits here is interrupted here.

@@ -101,10 +101,10 @@ impl<'a> Packets<'a> {
     }
 
     /// What was read and does not belong to the login.
-    pub(crate) fn rest(mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         // Why: most often nothing, and that is kept for as long as the client.
         self.kept.shrink_to_fit();
-        self.kept
+        std::mem::take(&mut self.kept)
     }
 
     /// Reads until this many bytes are there.

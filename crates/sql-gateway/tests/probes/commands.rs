@@ -6,7 +6,7 @@ use wire::packet::packet;
 use crate::answer::show;
 use crate::book::Coded;
 use crate::conn::Who;
-use crate::stage::Stage;
+use crate::stage::{Stage, Way};
 use crate::value::Value;
 
 pub(crate) const PROBES: &[Coded] = &[
@@ -43,7 +43,7 @@ pub(crate) const PROBES: &[Coded] = &[
     ),
     (
         "com_change_user_refused",
-        "CHANGE_USER with a wrong password ends the connection",
+        "CHANGE_USER with a wrong password, to no database, without half of it; and once too often",
         change_user_refused,
     ),
     (
@@ -270,21 +270,47 @@ fn change(stage: &mut Stage, who: &Who<'_>) {
 }
 
 fn change_user_refused(stage: &mut Stage) {
+    fill(stage);
+    let statement = stage.prepare(1, "SELECT ?");
+    let app = Who::app(stage.way.capabilities());
     let wrong = Who {
         password: "wrong",
-        ..Who::app(stage.way.capabilities())
+        ..app.clone()
     };
     change(stage, &wrong);
-    let answer = stage.text(1, "SELECT 1");
-    stage.tell(&answer);
-    let unknown = Who {
+    look(stage);
+    stage.execute(1, statement, &[Value::Int(1)]);
+    stage.query(
+        1,
+        "SELECT @@collation_connection, @@character_set_results, FOUND_ROWS()",
+    );
+    stage.query(1, "INSERT INTO probe.t (v) VALUES (3)");
+    stage.query(2, "SELECT GET_LOCK('probe', 0), COUNT(*) FROM probe.t");
+    if stage.way == Way::Modern {
+        // Why: the server takes a second for each refusal.
+        return;
+    }
+    change(
+        stage,
+        &Who {
+            user: "empty",
+            password: "",
+            database: "shop",
+            ..app.clone()
+        },
+    );
+    stage.query(1, "SELECT USER(), DATABASE()");
+    let nowhere = Who {
         database: "no_such_database",
-        ..Who::app(stage.way.capabilities())
+        ..app.clone()
     };
-    stage.take(1);
-    change(stage, &unknown);
-    let answer = stage.text(1, "SELECT 1");
-    stage.tell(&answer);
+    change(stage, &nowhere);
+    stage.query(1, "SELECT USER(), DATABASE()");
+    simple(stage, "becomes half a name", b"\x11nobody");
+    stage.query(1, "SET @a = 1");
+    // Three were refused: the server knows the command no more, right or wrong.
+    change(stage, &app);
+    stage.query(1, "SELECT USER(), DATABASE(), @a");
 }
 
 fn change_user_open(stage: &mut Stage) {

@@ -9,7 +9,6 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
         "connection_id_is_the_greetings",
         "the greeting's id is the gateway's own",
     ),
-    ("com_change_user_refused", "the connection ends at once"),
     (
         "com_replication",
         "refused: replication goes to the server itself",
