@@ -1,14 +1,23 @@
-//! A planned change of primary under load, there and back: writes wait, none fails.
+//! A planned change of primary under load, there and back: writes wait, none fails. Also with the nodes in two cities, with every
+//! waiting time at its default.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use trial::Weather;
 
-use crate::stage::{LIMIT, Measured, Shape, tell};
+use crate::stage::{LIMIT, Measured, Shape, needs_cables, tell};
 
-async fn story(name: &str, shape: Shape) {
+/// How late each packet is between cities some thousand kilometres apart; a round trip takes twice that.
+const FAR: Duration = Duration::from_millis(20);
+
+async fn story(name: &str, shape: Shape, weather: Option<Weather>) {
     tell(name, shape, async |stage| {
         let at = Instant::now();
+        if let Some(weather) = weather {
+            stage.cluster.set_weather(weather)?;
+            stage.flows(&stage.everyone()).await?;
+        }
         for to in [&stage.replicas[0], &stage.primary] {
             stage.cluster.switchover(to).await?;
             let is_there = |status: &trial::Status| status.primary.as_ref() == Some(to);
@@ -37,10 +46,19 @@ async fn story(name: &str, shape: Shape) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn switchover_when_asked_under_load_then_no_write_fails() {
-    story("switchover", Shape::TwoAndWitness).await;
+    story("switchover", Shape::TwoAndWitness, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn switchover_when_asked_under_load_among_three_then_no_write_fails() {
-    story("switchover, three nodes", Shape::Three).await;
+    story("switchover, three nodes", Shape::Three, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switchover_when_asked_under_load_between_cities_then_no_write_fails() {
+    let name = "switchover between cities";
+    if needs_cables(name) {
+        return;
+    }
+    story(name, Shape::TwoAndWitness, Some(Weather::new(FAR, 0))).await;
 }
