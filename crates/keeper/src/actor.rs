@@ -18,6 +18,8 @@ use crate::{Error, Result, own_writes, tail};
 
 /// A statement that changes a role; all but the first are quick on a healthy server.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+/// A transaction that is being applied may be rolled back first; one that cannot be is waited for (60 s, 10.11.19).
+const STOP_LIMIT: Duration = Duration::from_secs(70);
 /// Closing waits for commits under way; longer than this it is withdrawn and tried again.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -114,11 +116,12 @@ impl Actor {
                 server.kill(KILL_LIMIT).await.map(done).map_err(Error::from)
             }
             Action::Salvage => {
+                server.stop_for_salvage(STOP_LIMIT).await?;
                 let salvaged = server.salvage(None, |_, _| {}).await?;
                 tracing::info!(
                     transactions = salvaged.transactions,
                     position = %salvaged.position,
-                    "applied the relay log left by an earlier run"
+                    "applied what was left in the relay log"
                 );
                 Ok(Outcome::Done)
             }

@@ -3,6 +3,7 @@
 
 mod act;
 mod behind;
+mod entangled;
 mod publish;
 mod stuck;
 mod wish;
@@ -50,6 +51,8 @@ pub struct Keeper {
     last_serving: u64,
     told: Option<(cluster::Report, Option<u64>)>,
     found: watch::Sender<upkeep::Found>,
+    /// Apply that does not move.
+    standing: Option<entangled::Standing>,
     pulsed: u64,
     pulse_pace: u64,
     disabled_events: Vec<String>,
@@ -115,6 +118,7 @@ impl Keeper {
             last_serving: clock.now(),
             told: None,
             found: watch::Sender::default(),
+            standing: None,
             pulsed: 0,
             pulse_pace: stuck::PULSE_PACE,
             disabled_events: Vec::new(),
@@ -149,6 +153,7 @@ impl Keeper {
             self.note(&decision.reason, &decision.actions);
             self.publish();
             self.release_stuck_commits();
+            self.release_entangled_apply();
             if decision.actions.is_empty() {
                 self.backoff = Duration::ZERO;
                 let tick = self.tick();

@@ -13,6 +13,7 @@ mod catalog;
 mod create;
 mod disk;
 mod drift;
+mod entangled;
 mod error;
 mod events;
 mod exchange;

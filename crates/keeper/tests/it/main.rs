@@ -5,6 +5,7 @@
     reason = "clippy knows tests by their attribute, not the functions they call"
 )]
 
+mod entangled;
 mod future;
 mod node;
 mod register;

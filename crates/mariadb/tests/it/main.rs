@@ -13,6 +13,7 @@ mod clone;
 mod control;
 mod disk;
 mod drift;
+mod entangled;
 mod events;
 mod fixture;
 mod health;
