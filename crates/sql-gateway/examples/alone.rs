@@ -4,7 +4,7 @@
 //! `alone ADDRESS SOCKET SERVER_PORT USER HASH [REPLICA_PORT WHERE]`; HASH is what `SELECT PASSWORD(...)` says of the
 //! one account it knows. Reads are split, as a node's gateway splits them; WHERE is `least` (where least runs) or
 //! `replica` (there whenever they may). The replica is said to follow, and how far it is the gateway finds out
-//! by itself. No name is said to be more than a table. Serves until SIGTERM.
+//! by itself. Writes carry their marks; what became of one whose server is lost nobody can say here. No name is said to be more than a table. Serves until SIGTERM.
 
 use std::error::Error;
 use std::io;
@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sql_gateway::{
-    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Progress, Proof, Replicas, Route,
-    Sealed, Target,
+    Accounts, Address, Behind, Config, Dial, Gateway, Lease, Outcomes, Progress, Proof, Replicas,
+    Route, Sealed, Target,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use wire::catalog::Catalog;
+use wire::outcome::{Outcome, Question};
 
 const USAGE: &str =
     "usage: alone ADDRESS SOCKET SERVER_PORT USER HASH [REPLICA_PORT least|replica]";
@@ -56,6 +57,16 @@ impl Accounts for Known {
     fn proofs(&self, user: &str) -> Vec<Proof> {
         let is_known = user == self.user;
         is_known.then(|| self.proof.clone()).into_iter().collect()
+    }
+}
+
+/// Nobody takes over here.
+struct Nobody;
+
+#[async_trait]
+impl Outcomes for Nobody {
+    async fn outcome(&self, _: &Route, _: u64, _: &Question) -> io::Result<Outcome> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -129,6 +140,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (_route, routes) = watch::channel(route(&servers));
     let (end, ended) = watch::channel(false);
     let gateway = Gateway::new(config, routes, Arc::new(servers), Arc::new(accounts))?;
+    let gateway = gateway.asking(Arc::new(Nobody));
     let lexicon = gateway.handle().lexicon();
     tokio::spawn(async move {
         loop {

@@ -127,24 +127,31 @@ impl FromStr for Gtid {
     type Err = NotAPosition;
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
-        let wrong = || NotAPosition(text.chars().take(80).collect());
-        let digits = |part: Option<&str>| {
-            part.filter(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
-                .map(str::to_owned)
-                .ok_or_else(wrong)
-        };
-        let mut parts = text.split('-');
-        let id = Gtid {
-            domain: digits(parts.next())?.parse().map_err(|_| wrong())?,
-            server: digits(parts.next())?.parse().map_err(|_| wrong())?,
-            sequence: digits(parts.next())?.parse().map_err(|_| wrong())?,
-        };
-        if parts.next().is_some() {
-            Err(wrong())
-        } else {
-            Ok(id)
-        }
+        Self::read(text.as_bytes()).ok_or_else(|| NotAPosition(text.chars().take(80).collect()))
     }
+}
+
+impl Gtid {
+    /// The id that is written so. Why by hand: the gateway reads one with each write.
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let (domain, rest) = number(text)?;
+        let (server, rest) = number(rest.strip_prefix(b"-")?)?;
+        let (sequence, rest) = number(rest.strip_prefix(b"-")?)?;
+        rest.is_empty().then_some(Self {
+            domain: domain.try_into().ok()?,
+            server: server.try_into().ok()?,
+            sequence,
+        })
+    }
+}
+
+/// The number at the beginning, and what follows its digits.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(digits);
+    let next = |sum: u64, digit: &u8| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    let sum = digits.iter().try_fold(0, next)?;
+    (!digits.is_empty()).then_some((sum, rest))
 }
 
 impl FromStr for Position {
@@ -208,6 +215,11 @@ mod tests {
             "0-1-2-3",
             "a-b-c",
             "0--1",
+            "0-1-",
+            "-1-2",
+            "0-1-2-",
+            " 0-1-2x",
+            "4294967296-1-2",
             "0-1-99999999999999999999",
             "0-1-+5",
         ] {

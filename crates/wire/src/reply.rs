@@ -63,6 +63,15 @@ impl<'a> OkPacket<'a> {
 
     /// The payload for a client that is to be told only of these variables, in their order, and of the default database.
     pub fn with_changes_of(&self, names: &[&[u8]]) -> Vec<u8> {
+        // Why first: most often there is nothing of that.
+        let is_told = |change: Change<'_>| match change {
+            Change::Variable(name, _) => names.contains(&name),
+            Change::Database(_) => true,
+            Change::Something => false,
+        };
+        if !changes(self.changes).any(is_told) {
+            return self.without_changes();
+        }
         let mut kept = Vec::new();
         let mut keep = |kind, parts: &[&[u8]]| {
             let mut data = Vec::new();
@@ -138,7 +147,9 @@ impl<'a> OkPacket<'a> {
         if !changes.is_empty() {
             status |= flags::STATE_CHANGED;
         }
-        let mut out = vec![self.header];
+        // The header, two lengths, two numbers of two bytes, and what has a length before it: it grows once at most.
+        let mut out = Vec::with_capacity(41 + self.info.len() + changes.len());
+        out.push(self.header);
         put_length(&mut out, self.affected);
         put_length(&mut out, self.insert_id);
         out.extend_from_slice(&status.to_le_bytes());

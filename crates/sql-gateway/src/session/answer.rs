@@ -4,7 +4,8 @@
 use wire::codec::Malformed;
 use wire::command::code;
 use wire::flags;
-use wire::packet::{HEADER, packet};
+use wire::gtid::Gtid;
+use wire::packet::{HEADER, put};
 use wire::reply::{Change, ErrPacket, OkPacket, changes};
 use wire::statement::{Kind as Is, Marks, names_collation};
 use wire::walk::{Kind, Step, Stride};
@@ -174,7 +175,7 @@ impl Session {
         let Some(told) = self.told_of(&ok) else {
             return Ok(true);
         };
-        self.to_client.extend_from_slice(&packet(bytes[3], &told));
+        put(&mut self.to_client, bytes[3], &told);
         Ok(false)
     }
 
@@ -290,6 +291,7 @@ impl Session {
         for change in changes(reported) {
             match change {
                 Change::Variable(b"last_gtid", gtid) => {
+                    let gtid = Gtid::read(gtid);
                     self.signer.committed(gtid);
                     self.remember_write(gtid);
                     // Why: a part of the transaction that is committed must not run again.

@@ -340,9 +340,8 @@ impl Session {
     }
 
     /// The server has told the id of a transaction of this session.
-    pub(super) fn remember_write(&mut self, gtid: &[u8]) {
-        let text = std::str::from_utf8(gtid).ok();
-        if let Some(gtid) = text.and_then(|text| text.parse().ok()) {
+    pub(super) fn remember_write(&mut self, gtid: Option<Gtid>) {
+        if let Some(gtid) = gtid {
             self.wrote_as(gtid);
         }
     }

@@ -3,6 +3,7 @@
 use wire::statement::Statement;
 
 use super::by_id::ById;
+use super::replay::remembers;
 use crate::fault::Fault;
 
 /// "The statement prepared last" (MariaDB).
@@ -13,6 +14,8 @@ const LAST: u32 = 0xffff_ffff;
 pub(crate) struct Prepared {
     /// Its text; `None` when it was too long to keep.
     pub(crate) text: Option<Box<[u8]>>,
+    /// Its text may use what the session remembers.
+    pub(super) remembers: bool,
     /// What its text is.
     pub(crate) statement: Statement,
     /// The state of what is known of names when its text was looked at, and how backslashes were read then.
@@ -62,6 +65,7 @@ impl Statements {
         self.last = self.last.wrapping_add(1).clamp(1, LAST - 1);
         let prepared = Prepared {
             text: text.map(Into::into),
+            remembers: text.is_some_and(remembers),
             statement,
             scanned_with: 0,
             ran_with: 0,

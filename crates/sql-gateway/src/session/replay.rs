@@ -105,7 +105,7 @@ impl Session {
         };
         // Why: what the session remembers is now what it was at the end of the transaction, not at its beginning.
         kind && !long
-            && !remembers(self.text())
+            && !self.remembers()
             && !self.statement.marks.has(harm)
             && self.request.is_kept()
     }
@@ -117,6 +117,15 @@ impl Session {
                 .statements
                 .get(id)
                 .is_ok_and(|prepared| prepared.long_data)
+    }
+
+    /// See [`remembers`].
+    pub(super) fn remembers(&self) -> bool {
+        if self.command == code::QUERY {
+            return remembers(self.text());
+        }
+        let prepared = self.statements.look(self.statement_ref);
+        prepared.is_some_and(|prepared| prepared.remembers)
     }
 
     /// The text of the statement, of a prepared one, too; empty when it is not kept.
@@ -257,29 +266,41 @@ impl Session {
 /// PREVIOUS VALUE. Another connection remembers it differently, and a write says nothing of that in its answer.
 /// Limit: a stored function that does so is not seen.
 pub(super) fn remembers(text: &[u8]) -> bool {
-    const WORDS: [&[u8]; 4] = [b"insert_id", b"identity", b"lastval", b"previous"];
     let begins = |rest: &[u8], word: &[u8]| {
         rest.get(..word.len())
             .is_some_and(|part| part.eq_ignore_ascii_case(word))
     };
-    (0..text.len())
-        .filter(|&at| matches!(text[at] | 0x20, b'i' | b'l' | b'p'))
-        .any(|at| WORDS.iter().any(|word| begins(&text[at..], word)))
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let is_one = match first | 0x20 {
+            b'i' => begins(rest, b"insert_id") || begins(rest, b"identity"),
+            b'l' => begins(rest, b"lastval"),
+            b'p' => begins(rest, b"previous"),
+            _ => false,
+        };
+        if is_one {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }
 
 /// SAVEPOINT, RELEASE SAVEPOINT, ROLLBACK TO.
 fn is_savepoint(text: &[u8]) -> bool {
     let text = &text[..text.len().min(64)];
-    let words = text
+    let mut words = text
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty());
-    let words: Vec<_> = words.take(3).map(<[u8]>::to_ascii_lowercase).collect();
-    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    matches!(
-        words.as_slice(),
-        [b"savepoint", ..]
-            | [b"release", b"savepoint", ..]
-            | [b"rollback", b"to", ..]
-            | [b"rollback", b"work", b"to"]
-    )
+    let mut next = || words.next().unwrap_or_default();
+    let is = |word: &[u8], wanted: &[u8]| word.eq_ignore_ascii_case(wanted);
+    let first = next();
+    if is(first, b"release") {
+        return is(next(), b"savepoint");
+    }
+    if is(first, b"rollback") {
+        let second = next();
+        return is(second, b"to") || is(second, b"work") && is(next(), b"to");
+    }
+    is(first, b"savepoint")
 }

@@ -9,7 +9,6 @@ use wire::packet::packet;
 use wire::statement::Kind;
 use wire::tag::Tag;
 
-use super::replay::remembers;
 use super::transcript::Writes;
 use super::{Phase, Session, Transaction};
 use crate::fault::Fault;
@@ -41,7 +40,7 @@ impl Session {
                 let Some(tag) = self.own_mark() else {
                     return false;
                 };
-                if remembers(self.text()) {
+                if self.remembers() {
                     return false;
                 }
                 if self.command != code::QUERY && !self.signer.sees() {

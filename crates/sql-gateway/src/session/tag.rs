@@ -91,11 +91,8 @@ impl Signer {
         self.told = true;
     }
 
-    /// The server told the session's last GTID.
-    pub(crate) fn committed(&mut self, gtid: &[u8]) {
-        let gtid: Option<Gtid> = std::str::from_utf8(gtid)
-            .ok()
-            .and_then(|text| text.parse().ok());
+    /// The server told the session's last GTID; `None`: in words that make no sense.
+    pub(crate) fn committed(&mut self, gtid: Option<Gtid>) {
         match gtid {
             Some(gtid) if gtid.domain == 0 => {
                 self.behind.advance(gtid.sequence);

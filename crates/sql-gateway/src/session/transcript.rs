@@ -1,7 +1,6 @@
 //! What is kept of an open transaction: its requests, and what their answers came to.
 
 use crc32fast::Hasher;
-use wire::codec::put_length;
 use wire::packet::HEADER;
 use wire::reply::{ErrPacket, OkPacket};
 use wire::statement::Statement;
@@ -173,9 +172,10 @@ impl Replay {
         match kind {
             Kind::Ok(_) => {
                 if let Ok(ok) = OkPacket::parse(payload) {
-                    let mut numbers = vec![b'o'];
-                    put_length(&mut numbers, ok.affected);
-                    put_length(&mut numbers, ok.insert_id);
+                    let mut numbers = [0; 16];
+                    numbers[..8].copy_from_slice(&ok.affected.to_le_bytes());
+                    numbers[8..].copy_from_slice(&ok.insert_id.to_le_bytes());
+                    self.sum.add(b"o");
                     self.sum.add(&numbers);
                     self.sum.add(ok.info);
                 }
