@@ -48,6 +48,14 @@ impl Asker {
         }
     }
 
+    fn is_woken_by(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        // Why asked: it is the same after each answer.
+        if !known.as_ref().is_some_and(|it| it.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
     fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
@@ -81,7 +89,9 @@ impl Spread {
     ) -> bool {
         let mut asker = self.asker.borrow_mut();
         if let Some(asker) = &*asker {
-            let is_current = asker.route.epoch == route.epoch && asker.route.target == route.target;
+            let is_same = || asker.route.epoch == route.epoch && asker.route.target == route.target;
+            // Why first: most often nothing has been announced since.
+            let is_current = Arc::ptr_eq(&asker.route, route) || is_same();
             match asker.state.get() {
                 State::Ready if is_current => {
                     asker.want();
@@ -198,7 +208,7 @@ impl Talk {
                 return Poll::Ready(Ok(()));
             }
             if !asker.wanted.take() {
-                asker.waker.replace(Some(cx.waker().clone()));
+                asker.is_woken_by(cx.waker());
                 return Poll::Pending;
             }
             let question = spread.horizon.borrow_mut().ask(asker.route.epoch);

@@ -127,12 +127,17 @@ impl Spread {
     }
 
     /// Takes over what is told of the route's replicas, if that has changed.
+    #[inline]
     pub(super) fn refresh(&self, route: &Route) {
-        let mut board = self.board.borrow_mut();
         let stamp = route.replicas.stamp();
-        if board.stamp == stamp {
-            return;
+        if self.board.borrow().stamp != stamp {
+            self.take_over(route, stamp);
         }
+    }
+
+    #[cold]
+    fn take_over(&self, route: &Route, stamp: (u64, u64)) {
+        let mut board = self.board.borrow_mut();
         board.stamp = stamp;
         for place in &mut board.places {
             place.lag = None;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -50,6 +50,7 @@ impl Reactor {
             poll: self.poll,
             core,
             tasks: Slots::default(),
+            patience: None,
         };
         let outcome = turn.run();
         turn.end();
@@ -62,6 +63,24 @@ struct Turn {
     poll: mio::Poll,
     core: Rc<Core>,
     tasks: Slots<Task>,
+    patience: Option<Patience>,
+}
+
+/// How long the kernel may be waited for, as it was found some turns ago.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For this timer.
+    soonest: Instant,
+    /// Until then it is short enough.
+    until: Instant,
+    time: Timespec,
+}
+
+impl Patience {
+    /// Some time for which the same patience is good. When it has run out, the rest is waited for.
+    const SLACK: Duration = Duration::from_millis(1);
+    /// Shorter ones are found anew each time.
+    const LEAST: Duration = Duration::from_millis(20);
 }
 
 impl Turn {
@@ -76,12 +95,13 @@ impl Turn {
                 self.take_timers();
             }
             events.clear();
+            let patience = self.patience();
             // Why not by `mio`'s own call: it goes through the C library, which makes of it a place where the thread may be
             // cancelled; that costs some hundred instructions of a query.
             let waited = epoll::wait(
                 self.poll.registry(),
                 spare_capacity(&mut events),
-                self.patience().as_ref(),
+                patience.as_ref(),
             );
             match waited {
                 Err(error) if error != Errno::INTR => return Err(error.into()),
@@ -124,15 +144,31 @@ impl Turn {
     }
 
     /// How long the kernel may be waited for.
-    fn patience(&self) -> Option<Timespec> {
+    fn patience(&mut self) -> Option<Timespec> {
         if self.is_stirred() {
             return Some(Timespec::default());
         }
         // Why the loop's clock: late by what one turn takes is soon enough for all that waits for a time.
-        let until = |soonest: Instant| soonest.saturating_duration_since(clock::now());
-        let patience = self.core.soonest.get().map(until)?;
+        let (soonest, now) = (self.core.soonest.get()?, clock::now());
+        // Why kept: there is a timer nearly always, and to compare times costs less than to subtract them.
+        if let Some(known) = &self.patience
+            && known.soonest == soonest
+            && now <= known.until
+        {
+            return Some(known.time);
+        }
+        let left = soonest.saturating_duration_since(now);
+        if left < Patience::LEAST {
+            return Timespec::try_from(left).ok();
+        }
         // What is too long for a number of the kernel's is waited for without a limit.
-        Timespec::try_from(patience).ok()
+        let time = Timespec::try_from(left.saturating_sub(Patience::SLACK)).ok()?;
+        self.patience = Some(Patience {
+            soonest,
+            until: now + Patience::SLACK,
+            time,
+        });
+        Some(time)
     }
 
     fn take_letters(&mut self) {
