@@ -109,6 +109,7 @@ impl Client {
         self.entry.set_account(shared.names.of(&user));
         let mut session = begin_session((shared, &self.entry), &login, flags::AUTOCOMMIT);
         session.part();
+        self.entry.set_away();
         self.link.session = session;
         self.login = shared.logins.share(Box::new(login));
         Ok(())

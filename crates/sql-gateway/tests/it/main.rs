@@ -18,6 +18,7 @@ mod login;
 mod measure;
 mod pool;
 mod raw;
+mod refused;
 mod reports;
 mod scale;
 mod seen;

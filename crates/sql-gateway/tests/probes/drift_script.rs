@@ -166,6 +166,10 @@ const SETTINGS: &[&str] = &[
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "SET max_sort_length = 8",
+    "SET autocommit = 1, sql_mode = 'ANSI_QUOTES', session_track_system_variables = CONCAT(@@global.session_track_system_variables, ',tx_isolation'), sql_select_limit = 3",
+    "SET time_zone = '+05:00', session_track_system_variables = '*', session_track_schema = 0, NAMES latin1",
+    "SET group_concat_max_len = 4, session_track_system_variables = DEFAULT, session_track_state_change = 1",
+    "SELECT @@session_track_system_variables, @@session_track_schema, @@session_track_state_change",
     "SET sql_big_selects = 1, max_join_size = 1000000",
     "SET autocommit = 1",
 ];
@@ -244,6 +248,7 @@ const PREPARED: &[&str] = &[
     "SELECT id FROM t ORDER BY id LIMIT ?",
     "SELECT k FROM t WHERE id = ? FOR UPDATE",
     "CALL answers(?)",
+    "SET sql_select_limit = ?, session_track_schema = 1",
 ];
 
 /// What goes on in one go.
