@@ -259,6 +259,7 @@ impl Session {
         if let Ok(prepared) = self.statements.get(ours) {
             (prepared.scanned_with, prepared.backslash) = (scanned_with, backslash);
             prepared.ran_with = scanned_with;
+            prepared.parsed_with = self.state.parsing;
         }
         let mut renamed = bytes.to_vec();
         renamed[HEADER + 1..HEADER + 5].copy_from_slice(&ours.to_le_bytes());

@@ -23,6 +23,8 @@ pub(crate) struct Prepared {
     pub(crate) backslash: bool,
     /// The same when the primary prepared or ran it last.
     pub(crate) ran_with: u64,
+    /// What [`super::state::State::parsing`] was when it was prepared.
+    pub(crate) parsed_with: u32,
     /// The default database it was prepared with.
     pub(crate) database: Box<[u8]>,
     /// The id on the server.
@@ -69,6 +71,7 @@ impl Statements {
             statement,
             scanned_with: 0,
             ran_with: 0,
+            parsed_with: 0,
             backslash: true,
             database: database.into(),
             server_id,

@@ -312,6 +312,10 @@ impl Session {
         if prepared.ran_with != self.names_version {
             return Some(Tie::Names);
         }
+        // Why: there it would be prepared under the present ones (10.11.19: strings keep their collation).
+        if prepared.parsed_with != self.state.parsing {
+            return Some(Tie::Dialect);
+        }
         // The byte behind the id: which kind of cursor is asked for.
         if self.request.payload().get(5) != Some(&0) {
             return Some(Tie::NotKept);

@@ -16,6 +16,14 @@ const OF_DATABASE: &[u8] = b"of database ";
 
 pub(super) const TRACKING: &str = "SET SESSION session_track_system_variables='*', session_track_schema=1, session_track_state_change=1";
 
+/// What the words, the quotes and the collations of a text's own strings depend on.
+const PARSED_BY: [&str; 4] = [
+    "character_set_client",
+    "character_set_connection",
+    "collation_connection",
+    "sql_mode",
+];
+
 /// What keeps every transaction of a session from writing.
 pub(super) const READS: &str = "tx_read_only=1";
 
@@ -106,6 +114,8 @@ pub(crate) struct State {
     pub(super) choice: Option<Box<Choice>>,
     /// The server tells what the client chose, and the client hears all of it.
     pub(super) is_natural: bool,
+    /// Grows with each change of what a text's meaning depends on: a prepared one keeps the meaning it was prepared with.
+    pub(super) parsing: u32,
     /// Grows with each change of `variables`.
     pub(crate) version: u32,
 }
@@ -185,6 +195,9 @@ impl State {
             "character_set_results" => self.results = None,
             _ => {}
         }
+        self.parsing = self
+            .parsing
+            .wrapping_add(u32::from(PARSED_BY.contains(&name)));
         self.forget(name);
         self.version = self.version.wrapping_add(1);
         let size: usize = self
@@ -248,8 +261,15 @@ impl State {
             .map(|(charset, collation)| format!("NAMES {charset} COLLATE {collation}"))
             .into_iter()
             .collect();
-        let is_left = |name: &str| names.is_none() || name != "character_set_results";
-        let left = self.variables.iter().filter(|(name, _)| is_left(name));
+        // Why: the client's has a collation, too, which only SET NAMES can give.
+        let is_left = |(name, value): &&(Box<str>, Box<[u8]>)| match names {
+            Some((charset, _)) if &**name == "character_set_client" => {
+                **value != *charset.as_bytes()
+            }
+            Some(_) => &**name != "character_set_results",
+            None => true,
+        };
+        let left = self.variables.iter().filter(is_left);
         all.extend(left.map(|(name, value)| format!("{name}={}", literal(name, value))));
         all
     }

@@ -34,6 +34,11 @@ pub(crate) const PROBES: &[Coded] = &[
         dropped_between,
     ),
     (
+        "prepared_strings",
+        "the character set and the mode change between two executions: strings keep what they were prepared as",
+        strings,
+    ),
+    (
         "prepared_many",
         "a hundred at once, executed in another order, closed",
         many,
@@ -159,6 +164,27 @@ fn simple(stage: &mut Stage, what: &str, payload: &[u8]) {
 fn close(stage: &mut Stage, id: u32) {
     stage.ask(1, &about(code::STMT_CLOSE, id), Shape::Nothing);
     stage.say("1 closes");
+}
+
+fn strings(stage: &mut Stage) {
+    stage.query(1, "CREATE TABLE t (a VARCHAR(9))");
+    stage.query(1, "INSERT INTO t VALUES ('x'), ('X')");
+    let sql =
+        "SELECT COLLATION('a'), COLLATION(?), \"a\", 'p' || 'q', 'a' = 'A' FROM t WHERE a = 'x'";
+    let statement = stage.prepare(1, sql);
+    stage.execute(1, statement, &[Value::Text("b")]);
+    for set in [
+        "SET NAMES latin1",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+        "SET collation_connection = utf8mb4_general_ci",
+        "SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'",
+        "SET sql_mode = DEFAULT",
+    ] {
+        stage.query(1, set);
+        stage.execute(1, statement, &[Value::Text("b")]);
+        let other = stage.prepare(1, "SELECT COLLATION('a'), ? FROM t");
+        stage.execute(1, other, &[Value::Text("c")]);
+    }
 }
 
 fn parameters(stage: &mut Stage) {
