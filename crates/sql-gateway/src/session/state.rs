@@ -101,6 +101,8 @@ pub(crate) struct State {
     /// what is said of columns shows the collation.
     results: Option<(Box<str>, Box<str>)>,
     database: Box<[u8]>,
+    /// The server has forgotten which collation that has.
+    is_collation_lost: bool,
     /// The default database as names are looked up in it.
     database_key: u64,
     /// What of this ties all reads to the primary.
@@ -140,6 +142,7 @@ impl State {
     /// The default database is another one.
     pub(super) fn set_database(&mut self, name: &[u8]) {
         self.database = name.into();
+        self.is_collation_lost = false;
         self.database_key = catalog::key_of_database(name);
         self.judge();
     }
@@ -214,7 +217,12 @@ impl State {
 
     /// SET CHARACTER SET: the connection's collation is that of the default database now.
     pub(super) fn collates_as_database(&mut self) {
-        let value = [OF_DATABASE, hex(&self.database).as_bytes()].concat();
+        let known = if self.is_collation_lost {
+            &[]
+        } else {
+            &*self.database
+        };
+        let value = [OF_DATABASE, hex(known).as_bytes()].concat();
         self.variable(b"collation_connection", &value);
     }
 
@@ -233,6 +241,8 @@ impl State {
         *self = Self {
             multi_statements: self.multi_statements,
             version: self.version.wrapping_add(1),
+            // 10.11.19: until the next USE, `collation_database` is the server's.
+            is_collation_lost: true,
             ..Self::new(&database)
         };
     }

@@ -237,6 +237,19 @@ fn reset_connection(stage: &mut Stage) {
     stage.execute(1, statement, &[Value::Int(1)]);
     simple(stage, "resets again", &[code::RESET_CONNECTION]);
     stage.query(1, "SELECT 'after'");
+    // What the default database collates as, the server has forgotten until the next USE.
+    stage.query(1, "CREATE TABLE probe.c (a INT)");
+    stage.query(1, "ALTER DATABASE probe COLLATE utf8mb4_bin");
+    for use_first in [false, true] {
+        if use_first {
+            stage.query(1, "USE probe");
+        }
+        stage.query(1, "SET CHARACTER SET utf8mb4");
+        stage.query(1, "SELECT 'a' = 'A', COLLATION('a'), COUNT(*) FROM probe.c");
+        stage.query(1, "SELECT @@collation_connection, @@collation_database");
+        simple(stage, "uses probe", b"\x02probe");
+        simple(stage, "resets the connection", &[code::RESET_CONNECTION]);
+    }
 }
 
 fn change_user(stage: &mut Stage) {
