@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sql_gateway::{
@@ -25,6 +25,8 @@ const USAGE: &str =
     "usage: alone ADDRESS SOCKET SERVER_PORT USER HASH [REPLICA_PORT least|replica]";
 /// More than any measurement opens.
 const CONNECTIONS: usize = 20_000;
+/// Longer than any measurement lasts.
+const LASTING: Duration = Duration::from_hours(24);
 /// The two servers' names.
 const PRIMARY: &str = "primary";
 const REPLICA: &str = "replica";
@@ -95,13 +97,16 @@ fn route(servers: &Servers) -> Route {
             ..Progress::default()
         }]);
     }
+    // Why one with an end: a node's route has one, and each read is held against it.
+    let lease = Lease::default();
+    lease.renew(Some(Instant::now() + LASTING));
     Route {
         epoch: 1,
         target: Some(Target {
             node: PRIMARY.to_owned(),
         }),
         hold: false,
-        lease: Lease::default(),
+        lease,
         behind: Behind::default(),
         replicas,
     }

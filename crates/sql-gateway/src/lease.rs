@@ -2,9 +2,10 @@
 //! wakes with a route that says what was true when it fell asleep: nobody is there to tell it anything newer
 //! before its clients' next statements are read.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Something to count from.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -41,8 +42,26 @@ impl Lease {
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         let end = self.0.load(Ordering::SeqCst);
-        end != u64::MAX && micros(Instant::now()) >= end
+        end != u64::MAX && at(end).is_some_and(|end| Instant::now() >= end)
     }
+}
+
+thread_local! {
+    /// An end, and when that is.
+    static KNOWN: Cell<(u64, Option<Instant>)> = const { Cell::new((u64::MAX, None)) };
+}
+
+/// When so many microseconds have passed since the beginning; `None`: never. Why remembered: each read asks twice, and an end
+/// is put off a few times a second; to work it out costs more than to read the clock.
+#[inline]
+fn at(micros: u64) -> Option<Instant> {
+    let (known, at) = KNOWN.get();
+    if known == micros {
+        return at;
+    }
+    let at = START.checked_add(Duration::from_micros(micros));
+    KNOWN.set((micros, at));
+    at
 }
 
 fn micros(at: Instant) -> u64 {
@@ -53,7 +72,6 @@ fn micros(at: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_lease_when_it_is_not_put_off_is_over() {
@@ -64,6 +82,11 @@ mod tests {
         assert!(lease.is_over() && lease.clone().is_over());
         lease.clone().renew(Some(now + Duration::from_mins(1)));
         assert!(!lease.is_over());
+        let other = Lease::default();
+        for _ in 0..2 {
+            other.renew(Some(now));
+            assert!(other.is_over() && !lease.is_over());
+        }
         lease.renew(None);
         assert!(!lease.is_over());
     }
