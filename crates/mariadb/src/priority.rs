@@ -1,5 +1,5 @@
 //! Who goes first for the processor. An agent that waits for its turn while others compute looks dead to the other
-//! nodes, and a server that does, ill to its agent; a copy of the data has time.
+//! nodes, and a server that does, ill to its agent; a copy of the data has time. The gateway's threads step back by themselves.
 //!
 //! On Linux the value belongs to a thread, and what it starts begins with the same: so it is set before there are
 //! others, and for a program in the moment in which it was started. Seen with two cores, eight threads of others, builds and

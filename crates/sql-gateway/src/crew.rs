@@ -17,6 +17,7 @@ use crate::manner::Spot;
 use crate::reactor::{Acceptor, Inbox, Reactor, sleep, spawn, wake_all};
 use crate::service::Shared;
 use crate::tally::{Left, Tally};
+use crate::turn;
 
 /// After an accept that failed: out of descriptors, and trying again at once would only burn the processor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -110,6 +111,7 @@ impl Crew {
             let thread = std::thread::Builder::new().name(format!("sql-{number}"));
             at_work.threads.push(thread.spawn(move || {
                 let _ended = ended;
+                turn::takes_its_turn();
                 if let Err(error) = reactor.run() {
                     tracing::error!(%error, "a thread of the gateway cannot go on");
                 }

@@ -42,6 +42,7 @@ mod service;
 mod session;
 mod tally;
 mod tls;
+mod turn;
 
 pub use account::{Accounts, Proof};
 pub use behind::Behind;
