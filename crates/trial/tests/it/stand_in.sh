@@ -39,6 +39,12 @@ server() {
 
 sql() { mariadb --no-defaults -u "$me" --socket="$(value data)/run/mariadb.sock" -e "$1"; }
 
+follow() {
+  sql "STOP SLAVE; CHANGE MASTER TO master_host='$(value source | cut -d' ' -f1)',
+    master_port=$(value source | cut -d' ' -f2), master_user='copy', master_password='copy',
+    master_use_gtid=slave_pos, master_connect_retry=1, master_heartbeat_period=0.5; START SLAVE"
+}
+
 run() {
   trap 'exit 0' TERM
   if [ -z "$(value database)" ]; then
@@ -47,9 +53,8 @@ run() {
   server
   until sql 'SELECT 1' > /dev/null 2>&1; do sleep 0.05; done
   if [ -n "$(value source)" ]; then
-    sql "STOP SLAVE; CHANGE MASTER TO master_host='$(value source | cut -d' ' -f1)',
-      master_port=$(value source | cut -d' ' -f2), master_user='copy', master_password='copy',
-      master_use_gtid=slave_pos, master_connect_retry=1, master_heartbeat_period=0.5; START SLAVE"
+    # A server that was killed while it noted whom it follows cannot read its notes.
+    follow || { sql "RESET SLAVE ALL"; follow; }
   else
     sql "SET sql_log_bin=0; CREATE OR REPLACE USER copy IDENTIFIED BY 'copy';
       GRANT REPLICATION SLAVE ON *.* TO copy"
