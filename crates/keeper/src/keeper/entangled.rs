@@ -30,18 +30,16 @@ impl Keeper {
             return;
         };
         let now = self.view.now;
-        let stands = |standing: &&Standing| standing.at == running.applied;
-        if let Some(standing) = self.standing.as_ref().filter(stands)
-            && now.saturating_sub(standing.since) < STANDS_AFTER
-        {
+        let standing = self.standing.as_ref();
+        let since = standing.and_then(|it| (it.at == running.applied).then_some(it.since));
+        if since.is_some_and(|since| now.saturating_sub(since) < STANDS_AFTER) {
             return;
         }
-        let is_look_due = self.standing.as_ref().as_ref().is_some_and(stands);
         self.standing = Some(Standing {
             since: now,
             at: running.applied.clone(),
         });
-        if let (true, Some(server)) = (is_look_due, self.actor.server.clone()) {
+        if let (Some(_), Some(server)) = (since, self.actor.server.clone()) {
             tokio::spawn(async move {
                 if let Err(error) = release(&server).await {
                     tracing::warn!(%error, "cannot find out why nothing is applied");
@@ -61,11 +59,12 @@ fn is_waited_for(running: &Running) -> bool {
 }
 
 async fn release(server: &Server) -> mariadb::Result<()> {
-    for _ in 0..2 {
-        if !server.is_apply_entangled(LOOK_LIMIT).await? {
-            return Ok(());
-        }
-        tokio::time::sleep(AGAIN).await;
+    if !server.is_apply_entangled(LOOK_LIMIT).await? {
+        return Ok(());
+    }
+    tokio::time::sleep(AGAIN).await;
+    if !server.is_apply_entangled(LOOK_LIMIT).await? {
+        return Ok(());
     }
     tracing::warn!(
         "apply waits for the rest of a transaction that will not come: ends it, and applies what is left from the relay log"
