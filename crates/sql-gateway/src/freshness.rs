@@ -1,4 +1,4 @@
-//! How fresh a read on a replica must be, and what it waits for there.
+//! How fresh reads must be: whether they may run on a replica, and what they wait for there.
 //!
 //! `Site` promises: a read sees every write that was acknowledged to anybody, through any gateway, before the read came.
 //! No gateway knows what goes through the others, so the primary is asked: how far its binlog is, by a question that is
@@ -17,9 +17,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wire::gtid::{Gtid, NotAPosition, Position};
 
-/// Which writes a read on a replica must see.
+/// Which writes a read must see, wherever it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Freshness {
+    /// All that the primary has: no read goes to a replica.
+    #[serde(rename = "primary")]
+    Primary,
     /// All that were acknowledged to anybody before it, through any gateway.
     #[default]
     #[serde(rename = "site")]
@@ -197,6 +200,7 @@ impl Freshness {
         limit: Duration,
     ) -> Need {
         let others = match self {
+            Self::Primary => return Need::Primary,
             Self::Nothing => return Need::Nothing,
             Self::Connection => None,
             Self::Site => match horizon.position(ticket) {
@@ -310,6 +314,10 @@ mod tests {
         assert_eq!(
             need(Freshness::Nothing, &horizon, ticket, ""),
             Need::Nothing
+        );
+        assert_eq!(
+            need(Freshness::Primary, &horizon, ticket, "0-1-9"),
+            Need::Primary
         );
     }
 

@@ -156,8 +156,8 @@ impl Bench<'_> {
         }
         match peer {
             Peer::Direct => Ok(Some(Running::direct(&self.site))),
-            Peer::Mainstay | Peer::Socket | Peer::Tcp | Peer::Far => {
-                if peer == Peer::Tcp {
+            _ if peer.is_agent() => {
+                if peer.is_by_tcp() {
                     self.site.settle().await;
                 }
                 Running::gateway(&self.site, peer).map(Some)
@@ -170,9 +170,7 @@ impl Bench<'_> {
     async fn counts(&mut self) {
         let wants_any = [MEMORY, SYSCALLS].iter().any(|key| self.wish.wants(key));
         for peer in Peer::ALL {
-            if self.stop.is_asked()
-                || matches!(peer, Peer::Direct | Peer::Socket | Peer::Tcp | Peer::Far)
-            {
+            if self.stop.is_asked() || peer == Peer::Direct || peer.is_special() {
                 continue;
             }
             if self.wish.wants(INSTRUCTIONS)

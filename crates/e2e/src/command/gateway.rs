@@ -28,7 +28,7 @@ pub(super) struct Gateway {
     /// Only what has this in its name: a workload, `memory`, `syscalls`, `instructions`, `cable`; may be given again
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these ways: direct, haproxy, proxysql, maxscale, mainstay, mainstay-socket, mainstay-tcp, mainstay-far, mainstay-alone
+    /// Only these ways: direct, haproxy, proxysql, maxscale, mainstay, mainstay-socket, mainstay-tcp, mainstay-socket-home, mainstay-tcp-home, mainstay-far, mainstay-alone
     #[arg(long, value_name = "WAY", value_delimiter = ',')]
     peers: Vec<String>,
     /// Visits over a cable between the nodes, on which each frame is so many microseconds late each way (needs root)

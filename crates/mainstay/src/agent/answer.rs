@@ -89,12 +89,13 @@ impl Answerer {
             Where::Follows => "follows",
             Where::Primary => "primary",
         };
+        let freshness = self.freshness(question);
         Ok(Explained {
             may_run: may_run.to_owned(),
             because: explanation.because.to_owned(),
             part: explanation.part,
-            spread: self.spreads(),
-            freshness: self.freshness(question),
+            spread: self.spreads() && freshness != Freshness::Primary,
+            freshness,
             refused: explanation.refused.map(str::to_owned),
         })
     }

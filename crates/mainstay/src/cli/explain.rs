@@ -11,7 +11,7 @@ use crate::output::{Exit, Failure, Result};
 
 /// Tell where a statement may run, on the primary only or on a replica too, and why
 ///
-/// Reads are spread unless `gateway.split` is switched off. An address for reads only sends all that it takes to one replica.
+/// Reads are spread unless `gateway.split` is switched off, or they are to be as fresh as on the `primary`. An address for reads only sends all that it takes to one replica.
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// The statement
@@ -74,10 +74,12 @@ fn text(explained: &Explained) -> String {
     };
     let part = explained.part.as_ref();
     let part = part.map_or_else(String::new, |part| format!(" (`{part}`)"));
-    let now = if explained.spread {
-        ""
-    } else {
-        "\nnow goes to the primary: this gateway does not spread reads"
+    let now = match explained.freshness {
+        Freshness::Primary => {
+            "\nnow goes to the primary: reads of this account, or at this address, stay there (`primary`)"
+        }
+        _ if !explained.spread => "\nnow goes to the primary: this gateway does not spread reads",
+        _ => "",
     };
     let sees = match (explained.may_run.as_str(), explained.freshness) {
         ("anywhere", Freshness::Site) => {
@@ -105,19 +107,29 @@ mod tests {
 
     #[test]
     fn explanation_when_printed_then_place_reason_and_part() {
-        let explained = Explained {
-            may_run: "primary".to_owned(),
-            because: "it uses a user variable".to_owned(),
-            part: Some("@x".to_owned()),
-            spread: false,
-            freshness: Freshness::Site,
-            refused: None,
-        };
-        assert_eq!(
-            text(&explained),
-            "runs on the primary\nbecause it uses a user variable (`@x`)\n\
-             now goes to the primary: this gateway does not spread reads\n\
-             at an address for reads only: runs on one replica"
-        );
+        for (freshness, now) in [
+            (Freshness::Site, "this gateway does not spread reads"),
+            (
+                Freshness::Primary,
+                "reads of this account, or at this address, stay there (`primary`)",
+            ),
+        ] {
+            let explained = Explained {
+                may_run: "primary".to_owned(),
+                because: "it uses a user variable".to_owned(),
+                part: Some("@x".to_owned()),
+                spread: false,
+                freshness,
+                refused: None,
+            };
+            assert_eq!(
+                text(&explained),
+                format!(
+                    "runs on the primary\nbecause it uses a user variable (`@x`)\n\
+                     now goes to the primary: {now}\n\
+                     at an address for reads only: runs on one replica"
+                )
+            );
+        }
     }
 }

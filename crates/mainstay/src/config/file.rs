@@ -101,13 +101,14 @@ section! {
         split: bool = true, Switch;
         /// Reads go to replicas whenever they may. Otherwise they do while more than four statements more run on the primary.
         prefer_replicas: bool = false, Switch;
-        /// What a read on a replica sees: `site` all that was acknowledged to anybody before it came, through any
-        /// gateway; `connection` what its own connection has written; `none` anything that once was.
+        /// What a read sees: `primary` all that the primary has, as it stays there; on a replica `site` all that was
+        /// acknowledged to anybody before it came, through any gateway; `connection` what its own connection has written;
+        /// `none` anything that once was.
         freshness: Freshness = Freshness::Site, Text;
-        /// The same for clients of some listeners: addresses of `listen` or paths of `sockets`, and `site`, `connection`
-        /// or `none`.
+        /// The same for clients of some listeners: addresses of `listen` or paths of `sockets`, and `primary`, `site`,
+        /// `connection` or `none`.
         freshness_at: BTreeMap<String, Freshness> = BTreeMap::new(), Table;
-        /// The same for single accounts, wherever they come in: user names and `site`, `connection` or `none`.
+        /// The same for single accounts, wherever they come in: user names and `primary`, `site`, `connection` or `none`.
         freshness_of: BTreeMap<String, Freshness> = BTreeMap::new(), Table;
         /// A replica that is further behind the primary gets no reads.
         lag_max: Span = Span::from_millis(500), Span;

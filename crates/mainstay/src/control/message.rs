@@ -102,9 +102,9 @@ pub(crate) struct Explained {
     pub(crate) because: String,
     /// The part of the statement that decided, when one did.
     pub(crate) part: Option<String>,
-    /// The gateway of this node spreads reads.
+    /// The gateway of this node spreads such a session's reads.
     pub(crate) spread: bool,
-    /// How fresh a read on a replica is: `site`, `connection` or `none`.
+    /// How fresh its reads are: `primary`, `site`, `connection` or `none`.
     #[serde(default)]
     pub(crate) freshness: sql_gateway::Freshness,
     /// Why addresses for reads only refuse it, after "because"; nothing when they do not.

@@ -13,6 +13,7 @@ use super::elsewhere::Elsewhere;
 use super::link::{Around, Event, Link};
 use crate::crew::Guest;
 use crate::fault::Fault;
+use crate::freshness::Freshness;
 use crate::gate::GateState;
 use crate::listen::Newcomer;
 use crate::manner::Manner;
@@ -205,6 +206,9 @@ impl Client {
         let user = String::from_utf8_lossy(&self.login.user);
         let rules = self.shared.limits.rules();
         let freshness = rules.freshness(&user, self.entry.manner);
+        if freshness == Freshness::Primary {
+            return;
+        }
         self.link.session.spread(self.login.collation.into());
         self.link.elsewhere = Some(Box::new(Elsewhere::new(freshness)));
     }

@@ -238,6 +238,23 @@ async fn reads_of_an_account_that_wants_no_freshness_when_the_replica_is_late_ar
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reads_of_an_account_that_is_to_stay_on_the_primary_go_to_no_replica() {
+    let split = Split::new(Config {
+        freshness_of: [("app".to_owned(), Freshness::Primary)].into(),
+        ..Config::default()
+    });
+    split.world.teach(&split.primary);
+    split.replica.catches_up(&split.primary);
+    for _ in 0..3 {
+        let mut client = split.world.connect().await;
+        for _ in 0..20 {
+            assert_eq!(who(&mut client).await.unwrap(), "a");
+        }
+    }
+    assert_eq!(split.reads(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_when_the_primary_is_another_one_are_as_fresh_as_before() {
     let split = Split::patient();
     let mut client = split.world.connect().await;

@@ -18,7 +18,7 @@ use super::{
     child::Program,
     client::{At, Client, Who},
     configuration,
-    site::{BY_TCP, Site},
+    site::{BY_TCP, HOME, HOME_BY_TCP, Site},
     usage::Part,
 };
 
@@ -42,6 +42,10 @@ pub(super) enum Peer {
     Socket,
     /// The same by TCP on both sides, by an account that is not let in at the server's socket.
     Tcp,
+    /// By its Unix socket, by an account whose reads stay on the primary: nothing leaves the node.
+    SocketHome,
+    /// By TCP on both sides, and nothing leaves the node.
+    TcpHome,
     /// Our gateway on the replica's node: its primary is another node's.
     Far,
     /// Our gateway without an agent, on one thread, before the primary alone: for exact counts.
@@ -53,7 +57,7 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Direct,
         Self::HaProxy,
         Self::ProxySql,
@@ -61,6 +65,8 @@ impl Peer {
         Self::Mainstay,
         Self::Socket,
         Self::Tcp,
+        Self::SocketHome,
+        Self::TcpHome,
         Self::Far,
         Self::Alone,
         Self::Both,
@@ -76,6 +82,8 @@ impl Peer {
             Self::Mainstay => "mainstay",
             Self::Socket => "mainstay-socket",
             Self::Tcp => "mainstay-tcp",
+            Self::SocketHome => "mainstay-socket-home",
+            Self::TcpHome => "mainstay-tcp-home",
             Self::Far => "mainstay-far",
             Self::Alone => "mainstay-alone",
             Self::Both => "mainstay-alone-both",
@@ -90,7 +98,17 @@ impl Peer {
 
     /// The gateway as a part of an agent, which has more to do than this.
     pub(super) fn is_agent(self) -> bool {
-        matches!(self, Self::Mainstay | Self::Socket | Self::Tcp | Self::Far)
+        self == Self::Mainstay || self.is_special()
+    }
+
+    /// The same, reached in another way than most are: where nobody is counted who does not come.
+    pub(super) fn is_special(self) -> bool {
+        self.is_by_tcp() || matches!(self, Self::Socket | Self::SocketHome | Self::Far)
+    }
+
+    /// Its account is not let in at the server's socket.
+    pub(super) fn is_by_tcp(self) -> bool {
+        matches!(self, Self::Tcp | Self::TcpHome)
     }
 
     pub(super) fn of(key: &str) -> Option<Self> {
@@ -146,7 +164,7 @@ impl Running {
         let node = site.cluster.node(name)?;
         let pid = node.agent_pid().context("the agent does not run")?;
         let at = match peer {
-            Peer::Socket => At::Socket(node.sql_socket()),
+            Peer::Socket | Peer::SocketHome => At::Socket(node.sql_socket()),
             _ => At::Tcp(node.sql_address()),
         };
         Ok(Self {
@@ -186,9 +204,13 @@ impl Running {
     /// As whom its clients come.
     pub(super) fn who(&self, who: &Who) -> Who {
         let mut who = who.clone();
-        if self.peer == Peer::Tcp {
-            BY_TCP.clone_into(&mut who.user);
-        }
+        let user = match self.peer {
+            Peer::Tcp => BY_TCP,
+            Peer::SocketHome => HOME,
+            Peer::TcpHome => HOME_BY_TCP,
+            _ => return who,
+        };
+        user.clone_into(&mut who.user);
         who
     }
 
@@ -208,7 +230,13 @@ pub(super) fn runnable(peer: Peer, programs: &Programs, site: &Site) -> Result<O
         Peer::ProxySql => &programs.proxysql,
         Peer::MaxScale => &programs.maxscale,
         Peer::Alone | Peer::Both | Peer::There => &programs.alone,
-        Peer::Direct | Peer::Mainstay | Peer::Socket | Peer::Tcp | Peer::Far => &None,
+        Peer::Direct
+        | Peer::Mainstay
+        | Peer::Socket
+        | Peer::Tcp
+        | Peer::SocketHome
+        | Peer::TcpHome
+        | Peer::Far => &None,
     };
     let Some(program) = program else {
         return Ok(None);

@@ -22,6 +22,10 @@ pub(super) const WATCHER: &str = "bench_watch";
 /// For clients whose server is reached by TCP: the gateway does not let this name in at the server's socket, because one of
 /// its accounts is let in there for its name alone.
 pub(super) const BY_TCP: &str = "bench_tcp";
+/// For clients whose reads stay on the primary (`gateway.freshness_of`): nothing of theirs leaves its node.
+pub(super) const HOME: &str = "bench_home";
+/// Both.
+pub(super) const HOME_BY_TCP: &str = "bench_home_tcp";
 /// How old the gateway's table of accounts may be, for that.
 const ACCOUNTS: Duration = Duration::from_secs(35);
 const PASSWORD: &str = "bench";
@@ -68,6 +72,8 @@ impl Site {
             // What is asked for is asked for with all of it: splitting, reads that see every write of the site, metrics.
             .key("gateway.split=true")
             .key("gateway.freshness=site")
+            .key(format!("gateway.freshness_of.{HOME}=primary"))
+            .key(format!("gateway.freshness_of.{HOME_BY_TCP}=primary"))
             .start()
             .await
             .context("set a cluster up")?;
@@ -116,7 +122,7 @@ impl Site {
         let mut session = self.cluster.as_administrator(&self.primary).await?;
         let mut statements = vec![format!("CREATE DATABASE {SCHEMA}")];
         // Why two: clients of 127.0.0.1 count as `localhost` at a gateway, others do not.
-        for (user, host) in [USER, BY_TCP]
+        for (user, host) in [USER, BY_TCP, HOME, HOME_BY_TCP]
             .map(|user| [(user, "localhost"), (user, "%")])
             .concat()
         {
@@ -124,8 +130,10 @@ impl Site {
             statements.push(format!("CREATE USER {name} IDENTIFIED BY '{PASSWORD}'"));
             statements.push(format!("GRANT ALL ON {SCHEMA}.* TO {name}"));
         }
-        let nobody = format!("'{BY_TCP}'@'203.0.113.1'");
-        statements.push(format!("CREATE USER {nobody} IDENTIFIED VIA unix_socket"));
+        for user in [BY_TCP, HOME_BY_TCP] {
+            let nobody = format!("'{user}'@'203.0.113.1'");
+            statements.push(format!("CREATE USER {nobody} IDENTIFIED VIA unix_socket"));
+        }
         let watcher = format!("'{WATCHER}'@'%'");
         statements.push(format!("CREATE USER {watcher} IDENTIFIED BY '{PASSWORD}'"));
         let rights = "SELECT, SHOW DATABASES, REPLICA MONITOR, BINLOG MONITOR, PROCESS";
