@@ -16,7 +16,6 @@ mod detached;
 mod endpoint;
 mod error;
 mod file;
-mod forward;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -43,7 +42,6 @@ pub use authority::{Authority, AuthorityCopy};
 pub use detached::{Detached, Hold};
 pub use endpoint::{Config, Endpoint};
 pub use error::{Error, Result};
-pub use forward::{Forwarded, forward};
 pub use frame::MAX_FRAME;
 pub use handler::{Handler, Incoming, JoinOffer, Refusal};
 pub use identity::{Applicant, Identity};

@@ -18,21 +18,11 @@ pub(crate) trait Tap {
     fn pass(&mut self, chunk: &[u8]) -> io::Result<()>;
 }
 
-/// When a pipe is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// When one side has ended and what it sent is delivered.
-    EitherEnds,
-    /// When both sides have ended: one may go on sending after the other has ended.
-    BothEnd,
-}
-
-/// Pipes until the end; the taps see a to b and b to a.
+/// Pipes until one side has ended and what it sent is delivered; the taps see a to b and b to a.
 pub(crate) async fn pipe<A, B>(
     a: &mut A,
     b: &mut B,
     (forth, back): (&mut (dyn Tap + Send), &mut (dyn Tap + Send)),
-    until: Until,
 ) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -42,13 +32,10 @@ where
     poll_fn(|cx| {
         let one = there.poll(cx, a, b, forth)?;
         let two = here.poll(cx, b, a, back)?;
-        match (until, one, two) {
-            (_, Poll::Ready(()), Poll::Ready(())) => Poll::Ready(Ok(())),
-            (Until::EitherEnds, one, two) if one.is_ready() || two.is_ready() => {
-                Poll::Ready(Ok(()))
-            }
-            _ => Poll::Pending,
+        if one.is_ready() || two.is_ready() {
+            return Poll::Ready(Ok(()));
         }
+        Poll::Pending
     })
     .await
 }
@@ -59,7 +46,6 @@ struct Direction {
     end: usize,
     unflushed: bool,
     source_ended: bool,
-    over: bool,
 }
 
 impl Direction {
@@ -71,7 +57,6 @@ impl Direction {
             end: 0,
             unflushed: false,
             source_ended: false,
-            over: false,
         }
     }
 
@@ -86,9 +71,6 @@ impl Direction {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        if self.over {
-            return Poll::Ready(Ok(()));
-        }
         for _ in 0..TURN {
             if self.start == self.end
                 && !self.source_ended
@@ -110,9 +92,7 @@ impl Direction {
                 self.unflushed = true;
             }
             if self.source_ended {
-                ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
-                self.over = true;
-                return Poll::Ready(Ok(()));
+                return Pin::new(&mut *to).poll_shutdown(cx);
             }
         }
         cx.waker().wake_by_ref();

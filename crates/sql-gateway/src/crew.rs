@@ -63,21 +63,26 @@ impl Lane {
     }
 }
 
+/// So many threads; 0: as many as there are processors, and one where there are only two.
+pub(crate) fn threads(wanted: usize) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match (wanted, processors) {
+        (0, 1 | 2) => 1,
+        (0, processors) => processors,
+        (wanted, _) => wanted,
+    }
+}
+
 /// Loops that were made and are not running yet.
 pub(crate) struct Crew {
     reactors: Vec<Reactor>,
 }
 
 impl Crew {
-    /// So many threads; 0: as many as there are processors, and one where there are only two.
+    /// See [`threads`].
     pub(crate) fn new(threads: usize) -> Result<(Self, Vec<Lane>), GatewayError> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = match (threads, processors) {
-            (0, 1 | 2) => 1,
-            (0, processors) => processors,
-            (threads, _) => threads,
-        };
-        let reactors: Result<Vec<Reactor>, _> = (0..threads).map(|_| Reactor::new()).collect();
+        let number = self::threads(threads);
+        let reactors: Result<Vec<Reactor>, _> = (0..number).map(|_| Reactor::new()).collect();
         let reactors = reactors.map_err(GatewayError::Loop)?;
         let lane = |reactor: &Reactor| Lane {
             inbox: reactor.inbox(),

@@ -3,13 +3,14 @@
 //! Clients log in with the database's own accounts; every statement goes to the primary; statements wait
 //! while there is none; connections between statements move to the new primary unnoticed.
 //! Pure rooms: [`wire`] (bytes), `frontend` and `backend` (logins), `session` (one client's life), `pool` (connections between two clients).
-//! IO: `driver`, in the loops of `reactor`, one for each thread of the `crew`. `service` and `handle` live in the agent's runtime.
+//! IO: `driver`, in the loops of `reactor`, one for each thread of the `crew`, and of the `carrier`'s. `service` and `handle` live in the agent's runtime.
 
 mod account;
 mod alike;
 mod backend;
 mod balance;
 mod behind;
+mod carrier;
 mod config;
 mod crew;
 mod doors;
@@ -46,6 +47,7 @@ mod turn;
 
 pub use account::{Accounts, Proof};
 pub use behind::Behind;
+pub use carrier::Carrier;
 pub use config::{Config, Pool};
 pub use error::GatewayError;
 pub use explain::{Assumed, Explanation, Where, explain};

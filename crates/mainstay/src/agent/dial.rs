@@ -20,6 +20,20 @@ fn is_primary(route: &Route, node: &str) -> bool {
     target.is_some_and(|target| target.node == node)
 }
 
+/// A stream to another node, for a gateway's loop.
+pub(super) fn seal(stream: peer::Stream) -> io::Result<Sealed> {
+    let peer::Detached {
+        socket,
+        connection,
+        hold,
+    } = stream.detach()?;
+    Ok(Sealed {
+        socket,
+        connection,
+        leave: Box::new(Held(hold)),
+    })
+}
+
 /// A node that is removed is cut.
 struct Held(peer::Hold);
 
@@ -74,15 +88,6 @@ impl Dial for Dialer {
             .endpoint
             .open(target.as_str(), address, SQL, header, LIMIT)
             .await;
-        let peer::Detached {
-            socket,
-            connection,
-            hold,
-        } = opened.map_err(io::Error::other)?.detach()?;
-        Ok(Sealed {
-            socket,
-            connection,
-            leave: Box::new(Held(hold)),
-        })
+        seal(opened.map_err(io::Error::other)?)
     }
 }

@@ -9,7 +9,7 @@ use keeper::Picture;
 use ledger::Raft;
 use peer::tunnel::{Admissions, Upstream};
 use peer::{Authority, Endpoint, Identity, JoinDesk, TokenStore};
-use sql_gateway::Inherited;
+use sql_gateway::{Carrier, Inherited};
 use tokio::sync::watch;
 
 use super::directory::Directory;
@@ -58,6 +58,8 @@ pub(super) struct Node {
     pub(super) followers: Followers,
     /// Connections of other nodes' gateways to this node's server.
     pub(super) carried: Arc<AtomicUsize>,
+    /// Who carries them; none on a witness.
+    pub(super) carrier: Option<Carrier>,
     /// Another process is the agent now; this one's connections go on.
     pub(super) is_old: AtomicBool,
 }
@@ -123,6 +125,11 @@ impl Node {
         let typed = &config.file.mariadb;
         let upstream =
             is_data.then(|| Arc::new(Upstream::new((*endpoint).clone(), local(typed.tunnel_port))));
+        let carrier = is_data.then(|| Carrier::start(config.file.gateway.threads));
+        let carrier = carrier.transpose();
+        let carrier = carrier.map_err(Failure::doing(
+            "start the threads for other nodes' connections",
+        ))?;
         let admissions = Arc::new(Admissions::new(local(typed.extra_port)));
         Ok(Self {
             settings: watch::Sender::new(Arc::new(config.clone())),
@@ -145,6 +152,7 @@ impl Node {
             inherited: Mutex::new(inherited),
             followers: Followers::default(),
             carried: Arc::default(),
+            carrier,
             is_old: AtomicBool::new(false),
         })
     }

@@ -1,5 +1,6 @@
 //! What arrives on the peer port goes to the service it is for.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +10,10 @@ use cluster::{Epoch, NodeName};
 use peer::{Handler, Incoming, JoinOffer, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use super::dial::seal;
 use super::guide::Guide;
 use super::node::{Node, local};
 use super::{admit, outcomes, replica, transport};
@@ -93,14 +97,13 @@ async fn carry(
     (epoch, read): (Epoch, bool),
     carrying: Carrying,
 ) {
-    let server = local(node.config.file.mariadb.port);
     let from = incoming.from.parse().ok();
     let mut guides = node.guide.subscribe();
     let is_over = guides.wait_for(|guide| {
         is_over(guide, epoch, from.as_ref()) || (read && guide.reads != Some(epoch))
     });
     tokio::select! {
-        carried = peer::forward(incoming, server, CONNECT_LIMIT) => {
+        carried = to_server(&node, incoming) => {
             if let Err(error) = carried {
                 tracing::debug!(%error, "a gateway's connection ended");
             }
@@ -108,6 +111,27 @@ async fn carry(
         _ = is_over => tracing::debug!("a gateway's connection was ended"),
     }
     drop(carrying);
+}
+
+/// Refused when the server does not accept a connection.
+async fn to_server(node: &Node, incoming: Incoming) -> io::Result<()> {
+    let carrier = node.carrier.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+    let server = TcpStream::connect(local(node.config.file.mariadb.port));
+    let server = match timeout(CONNECT_LIMIT, server).await {
+        Ok(Ok(server)) => server,
+        Ok(Err(error)) => return refuse(incoming, error).await,
+        Err(_) => return refuse(incoming, io::ErrorKind::TimedOut.into()).await,
+    };
+    server.set_nodelay(true)?;
+    let stream = incoming.accept().await.map_err(io::Error::other)?;
+    let server = server.into_std()?;
+    carrier.carry(seal(stream)?, server.into()).await
+}
+
+async fn refuse(incoming: Incoming, why: io::Error) -> io::Result<()> {
+    let reason = format!("the server does not accept connections: {why}");
+    incoming.refuse(reason).await;
+    Err(why)
 }
 
 /// One more while this lives.

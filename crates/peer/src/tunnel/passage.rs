@@ -12,7 +12,7 @@ use super::hello::Mode;
 use super::login::{Finding, LoginWatch};
 use super::meter::Meter;
 use crate::Stream;
-use crate::pipe::{Tap, Until, pipe};
+use crate::pipe::{Tap, pipe};
 use crate::socket::{Severer, Socket};
 
 #[derive(Debug)]
@@ -98,10 +98,7 @@ impl Passage {
             &mut inward as &mut (dyn Tap + Send),
             &mut outward as &mut (dyn Tap + Send),
         );
-        if pipe(&mut stream, &mut server, taps, Until::EitherEnds)
-            .await
-            .is_err()
-        {
+        if pipe(&mut stream, &mut server, taps).await.is_err() {
             self.sever();
         }
         inward.violation.map_or(Ok(()), Err)

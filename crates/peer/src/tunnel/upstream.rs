@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::hello::Hello;
 use super::links::{Stay, Target};
-use crate::pipe::{Tap, Until, pipe};
+use crate::pipe::{Tap, pipe};
 use crate::socket::{Port, STEADY, Socket};
 use crate::{Endpoint, Error, Result, Stream, tunnel};
 
@@ -225,7 +225,7 @@ impl Bridge {
             &mut up as &mut (dyn Tap + Send),
             &mut down as &mut (dyn Tap + Send),
         );
-        let piped = pipe(local, &mut stream, taps, Until::EitherEnds).await;
+        let piped = pipe(local, &mut stream, taps).await;
         if piped.is_err() {
             stream.abort();
         }

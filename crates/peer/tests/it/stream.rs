@@ -1,15 +1,14 @@
-//! Byte streams and forwarding to a local server.
+//! Byte streams.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
-use peer::{Authority, Config, Detached, Error};
+use peer::{Detached, Error};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{LIMIT, TestService, node, node_with, pair};
+use crate::support::{LIMIT, pair};
 
 #[tokio::test]
 async fn stream_when_refused_then_the_reason_arrives() {
@@ -130,83 +129,15 @@ async fn stream_when_detached_after_its_node_is_removed_then_an_error() {
 }
 
 #[tokio::test]
-async fn forward_when_one_side_ends_first_then_the_other_still_delivers() {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let forward_to = Some(server.local_addr().unwrap());
-    let authority = Authority::create("test").unwrap();
-    let alpha = node(&authority, "alpha").await;
-    let service = TestService {
-        forward_to,
-        ..TestService::default()
-    };
-    let bravo = node_with(&authority, "bravo", service, Config::default()).await;
-    let served = tokio::spawn(async move {
-        let (mut tcp, _) = server.accept().await.unwrap();
-        let mut question = Vec::new();
-        tcp.read_to_end(&mut question).await.unwrap();
-        tcp.write_all(&vec![9; 1_000_000]).await.unwrap();
-        question
-    });
+async fn stream_when_accepted_and_detached_and_its_node_is_removed_then_cut() {
+    let (_authority, alpha, bravo) = pair().await;
     let opened = alpha
         .endpoint
-        .open("bravo", bravo.addr, "sql", Value::Null, LIMIT)
+        .open("bravo", bravo.addr, "detached", Value::Null, LIMIT)
         .await;
     let mut stream = opened.unwrap();
-    stream.write_all(b"question").await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert_eq!(answer.len(), 1_000_000);
-    assert_eq!(served.await.unwrap(), b"question");
-}
-
-#[tokio::test]
-async fn forward_when_the_server_is_down_then_the_stream_is_refused() {
-    let authority = Authority::create("test").unwrap();
-    let alpha = node(&authority, "alpha").await;
-    let forward_to = Some(
-        format!("127.0.0.1:{}", crate::support::free_port())
-            .parse()
-            .unwrap(),
-    );
-    let service = TestService {
-        forward_to,
-        ..TestService::default()
-    };
-    let bravo = node_with(&authority, "bravo", service, Config::default()).await;
-    let refused = alpha
-        .endpoint
-        .open("bravo", bravo.addr, "sql", Value::Null, LIMIT)
-        .await;
-    match refused {
-        Err(Error::Refused { reason, .. }) => {
-            assert!(reason.contains("does not accept"), "{reason}");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn forward_when_the_node_is_removed_then_the_server_sees_the_end() {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let forward_to = Some(server.local_addr().unwrap());
-    let authority = Authority::create("test").unwrap();
-    let alpha = node(&authority, "alpha").await;
-    let service = TestService {
-        forward_to,
-        ..TestService::default()
-    };
-    let bravo = node_with(&authority, "bravo", service, Config::default()).await;
-    let opened = alpha
-        .endpoint
-        .open("bravo", bravo.addr, "sql", Value::Null, LIMIT);
-    let (opened, accepted) = tokio::join!(opened, server.accept());
-    let (mut stream, (mut tcp, _)) = (opened.unwrap(), accepted.unwrap());
     bravo.endpoint.set_refused(["alpha".to_owned()].into());
-    let second = Duration::from_secs(1);
-    let ended = tokio::time::timeout(second, tcp.read_u8()).await;
-    assert!(ended.unwrap().is_err());
-    let ended = tokio::time::timeout(second, stream.read_u8()).await;
+    let ended = tokio::time::timeout(LIMIT, stream.read_u8()).await;
     assert!(ended.unwrap().is_err());
 }
 

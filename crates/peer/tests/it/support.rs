@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use peer::tunnel::{self, Admissions};
-use peer::{Authority, Config, Endpoint, Handler, Incoming, JoinOffer, Listener, Refusal, forward};
+use peer::{Authority, Config, Endpoint, Handler, Incoming, JoinOffer, Listener, Refusal};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -45,7 +45,6 @@ pub(crate) struct TestService {
     pub(crate) calls: AtomicU64,
     pub(crate) joins: AtomicU64,
     pub(crate) admissions: Option<Admissions>,
-    pub(crate) forward_to: Option<SocketAddr>,
     pub(crate) refuse_joins: bool,
 }
 
@@ -84,8 +83,12 @@ impl Handler for TestService {
                 let mut stream = incoming.accept().await.unwrap();
                 let _ = stream.read_u8().await;
             }
-            "sql" => {
-                let _ = forward(incoming, self.forward_to.unwrap(), LIMIT).await;
+            "detached" => {
+                let stream = incoming.accept().await.unwrap();
+                let detached = stream.detach().unwrap();
+                while !detached.hold.is_cut() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             }
             tunnel::SERVICE => self.admissions.as_ref().unwrap().take(incoming).await,
             other => {

@@ -7,13 +7,16 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use mio::Interest;
 use mio::event::Source as _;
 use mio::unix::SourceFd;
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_error;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, getsockname, recv, send, sendmsg};
+use rustix::net::sockopt::{set_socket_linger, socket_error};
+use rustix::net::{
+    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, getsockname, recv, send, sendmsg, shutdown,
+};
 
 use super::core::core;
 use super::source::{ENDED, READABLE, Source, WRITABLE};
@@ -306,6 +309,25 @@ impl Socket {
         }
         self.source.wait();
         Poll::Pending
+    }
+
+    /// Nothing more is written: the other side is told so when it has all that was. After `Pending` to be called again.
+    pub(crate) fn poll_finish(&mut self) -> Poll<io::Result<()>> {
+        if let Some(mut layer) = self.layer.take() {
+            let told = layer.poll_farewell(self);
+            self.layer = Some(layer);
+            ready!(told)?;
+        }
+        match shutdown(&self.stream, Shutdown::Write) {
+            Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    /// The other side is reset when this is dropped, whatever is still on its way.
+    pub(crate) fn sever(&self) {
+        let _ = set_socket_linger(&self.stream, Some(Duration::ZERO));
+        let _ = shutdown(&self.stream, Shutdown::Both);
     }
 
     /// Our end's address; `None` for what is no IP address.

@@ -147,8 +147,13 @@ impl Layer {
 
     /// Tells the other side that nothing more comes, if it can be told at once.
     pub(super) fn say_farewell(&mut self, socket: &mut Socket) {
+        let _ = self.poll_farewell(socket);
+    }
+
+    /// The same, until it is told.
+    pub(super) fn poll_farewell(&mut self, socket: &mut Socket) -> Poll<io::Result<()>> {
         self.connection.send_close_notify();
-        let _ = self.poll_flush(socket);
+        self.poll_flush(socket)
     }
 }
 

@@ -6,6 +6,7 @@
 mod away;
 mod balanced;
 mod bulk;
+mod carry;
 mod clients;
 mod doubt;
 mod encrypted;
@@ -21,6 +22,7 @@ mod raw;
 mod refused;
 mod reports;
 mod scale;
+mod sealed;
 mod seen;
 mod server;
 mod session;

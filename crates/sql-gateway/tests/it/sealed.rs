@@ -1,5 +1,4 @@
-//! Encrypted streams to a server, as one agent opens them to another: a process of its own ends them in the product, a task
-//! of the tests here.
+//! Encrypted streams to a server, as one agent opens them to another, whose carrier brings them to the server.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use sql_gateway::{Leave, Sealed};
+use rustls::{ClientConfig, Connection, RootCertStore, ServerConfig};
+use sql_gateway::{Carrier, Leave, Sealed};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 const NAME: &str = "node.test";
 
@@ -63,25 +62,44 @@ impl Leave for Until {
 
 /// A stream to the server at this port; with what ends it.
 pub(crate) async fn stream_to(port: u16) -> io::Result<(Sealed, Cut)> {
-    let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
+    let server = TcpStream::connect(("127.0.0.1", port)).await?;
+    let (near, far) = pair().await?;
+    tokio::spawn(async move { carry(far, server).await });
+    let (near, connection) = near.into_inner();
+    sealed(near, connection)
+}
+
+/// Both ends of an encrypted stream.
+pub(crate) async fn pair() -> io::Result<(client::TlsStream<TcpStream>, Sealed)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let near = TcpStream::connect(listener.local_addr()?).await?;
     let (far, _) = listener.accept().await?;
-    for stream in [&server, &near, &far] {
+    for stream in [&near, &far] {
         stream.set_nodelay(true)?;
     }
     let (acceptor, connector) = keys();
-    let accepted = TlsAcceptor::from(Arc::clone(acceptor)).accept(far);
-    tokio::spawn(async move {
-        if let Ok(mut far) = accepted.await {
-            let _ = tokio::io::copy_bidirectional(&mut far, &mut server).await;
-        }
-    });
-    let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
+    let acceptor = TlsAcceptor::from(Arc::clone(acceptor));
     let connector = TlsConnector::from(Arc::clone(connector));
-    let (near, connection) = connector.connect(name, near).await?.into_inner();
+    let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
+    let (near, far) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
+    let (socket, connection) = far?.into_inner();
+    Ok((near?, sealed(socket, connection)?.0))
+}
+
+/// As the other agent does.
+pub(crate) async fn carry(far: Sealed, server: TcpStream) -> io::Result<()> {
+    server.set_nodelay(true)?;
+    carrier().carry(far, server.into_std()?.into()).await
+}
+
+fn carrier() -> &'static Carrier {
+    static CARRIER: OnceLock<Carrier> = OnceLock::new();
+    CARRIER.get_or_init(|| Carrier::start(1).unwrap())
+}
+
+fn sealed(stream: TcpStream, connection: impl Into<Connection>) -> io::Result<(Sealed, Cut)> {
     let ended = Arc::new(AtomicBool::new(false));
-    let socket = OwnedFd::from(near.into_std()?);
+    let socket = OwnedFd::from(stream.into_std()?);
     let cut = Cut {
         ended: Arc::clone(&ended),
         socket: socket.try_clone()?,

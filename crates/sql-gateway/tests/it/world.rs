@@ -15,12 +15,8 @@ use sql_gateway::{
 };
 use tokio::sync::watch;
 
+use crate::sealed::{self, Cut};
 use crate::server::Server;
-
-use sealed::Cut;
-
-#[path = "sealed.rs"]
-mod sealed;
 
 /// Two servers that live as long as the tests do; nobody kills these.
 pub(crate) fn pair() -> &'static [Server; 2] {

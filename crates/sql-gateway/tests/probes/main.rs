@@ -18,6 +18,8 @@ mod logins;
 mod prepared;
 mod run;
 mod script;
+#[path = "../it/sealed.rs"]
+mod sealed;
 #[expect(
     dead_code,
     reason = "shared with the other tests, not all of it is needed here"
