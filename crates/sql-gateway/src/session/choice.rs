@@ -266,11 +266,14 @@ impl Session {
         }
         if more {
             self.swallow = Some(Box::new(Walker::new(Shape::Simple, self.deprecate_eof)));
-        } else if self.phase == Phase::Preparing {
+            return;
+        }
+        // Why whatever it does meanwhile: the next choice would wait for an answer that nobody owes.
+        if self.state.is_natural {
+            self.choosing = None;
+        }
+        if self.phase == Phase::Preparing {
             self.phase = Phase::Ready;
-            if self.state.is_natural {
-                self.choosing = None;
-            }
         }
     }
 

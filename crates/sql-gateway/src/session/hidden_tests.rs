@@ -199,3 +199,41 @@ fn insert_returning_when_the_server_tells_later_that_it_was_only_a_write_leaves_
     let more = [&gtid[..], b"\x02\x011"].concat();
     assert_eq!(told(&more), Some("a session with state of its own"));
 }
+
+#[test]
+fn choice_when_what_it_set_beside_is_unknown_then_another_after_a_reset_does_not_wait() {
+    const UNKNOWN: &[u8] = b"\xff\xa9\x04#HY000Unknown system variable";
+    let mut session = Session::new(
+        flags::PROTOCOL_41 | flags::SESSION_TRACK,
+        b"shop",
+        flags::AUTOCOMMIT,
+    );
+    let answers = |session: &mut Session, payload: &[u8]| {
+        let answer = packet(1, payload);
+        let used = session.server_bytes(&answer, false).unwrap().used;
+        assert_eq!(used, answer.len());
+    };
+    let begins = |session: &mut Session, payload: &[u8]| {
+        let bytes = packet(0, payload);
+        assert_eq!(session.client_bytes(&bytes).used, bytes.len());
+    };
+    answers(&mut session, OK);
+    begins(
+        &mut session,
+        b"\x03SET session_track_schema=1, no_such_thing=1",
+    );
+    answers(&mut session, OK);
+    session.launch().unwrap();
+    answers(&mut session, UNKNOWN);
+    // What was chosen is asked for, and then `no_such_thing` again.
+    answers(&mut session, OK);
+    answers(&mut session, UNKNOWN);
+    begins(&mut session, b"\x1f");
+    session.launch().unwrap();
+    answers(&mut session, OK);
+    answers(&mut session, OK);
+    session.to_server.clear();
+    begins(&mut session, b"\x03SET session_track_schema=1");
+    let waits_for_nothing = session.phase() == Phase::Preparing && session.to_server.is_empty();
+    assert!(!waits_for_nothing);
+}
