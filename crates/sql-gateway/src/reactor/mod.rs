@@ -33,3 +33,5 @@ pub(crate) use zipped::unzip;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -11,7 +11,7 @@ use crate::route::{Address, Leave, Sealed};
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs a task in a loop and returns what it says.
-fn run<T: Send + 'static, F: Future<Output = T> + 'static>(
+pub(super) fn run<T: Send + 'static, F: Future<Output = T> + 'static>(
     task: impl FnOnce() -> F + Send + 'static,
 ) -> T {
     let reactor = Reactor::new().unwrap();

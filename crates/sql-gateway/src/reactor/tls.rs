@@ -19,6 +19,8 @@ pub(super) struct Layer {
     connection: Connection,
     /// Bytes of the writer that are encrypted and not wholly sent.
     owed: usize,
+    /// What went wrong behind bytes that were to be read first.
+    fault: Option<io::Error>,
     /// Until when it may be used, when somebody else may end it.
     leave: Option<Box<dyn Leave>>,
 }
@@ -49,7 +51,8 @@ impl Layer {
                     return Poll::Ready(Ok(filled));
                 }
             }
-            match self.take(socket) {
+            let taken = self.fault.take().map_or_else(|| self.take(socket), Err);
+            match taken {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if filled == 0 {
@@ -57,7 +60,9 @@ impl Layer {
                     }
                     return Poll::Ready(Ok(filled));
                 }
-                Err(_) if filled > 0 => {
+                Err(error) if filled > 0 => {
+                    // Why kept: the socket, asked again, would say that nothing has come.
+                    self.fault = Some(error);
                     socket.has_more();
                     return Poll::Ready(Ok(filled));
                 }
@@ -93,10 +98,10 @@ impl Layer {
         }
     }
 
-    /// Nothing was decrypted that nobody has read.
+    /// Nothing was decrypted that nobody has read, and no end.
     pub(super) fn is_empty(&mut self) -> bool {
         let state = self.connection.process_new_packets();
-        state.is_ok_and(|state| state.plaintext_bytes_to_read() == 0)
+        state.is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
     }
 
     /// The handshake, until both sides have all of it.
@@ -145,12 +150,15 @@ impl Layer {
         Poll::Ready(Ok(()))
     }
 
-    /// Tells the other side that nothing more comes, if it can be told at once.
+    /// Tells the other side that nothing more comes, if it can be told at once. Bytes that were not taken before do not
+    /// leave with that: whoever wrote them has done without.
     pub(super) fn say_farewell(&mut self, socket: &mut Socket) {
-        let _ = self.poll_farewell(socket);
+        if !self.connection.wants_write() && self.check().is_ok() {
+            let _ = self.poll_farewell(socket);
+        }
     }
 
-    /// The same, until it is told.
+    /// Tells it behind all that was written.
     pub(super) fn poll_farewell(&mut self, socket: &mut Socket) -> Poll<io::Result<()>> {
         self.connection.send_close_notify();
         self.poll_flush(socket)
@@ -168,6 +176,7 @@ impl Socket {
         socket.lay(Box::new(Layer {
             connection: sealed.connection,
             owed: 0,
+            fault: None,
             leave: Some(sealed.leave),
         }));
         // Why: what came behind the handshake is decrypted already.
@@ -185,6 +194,7 @@ impl Socket {
         let mut layer = Box::new(Layer {
             connection: connection.into(),
             owed: 0,
+            fault: None,
             leave: None,
         });
         while !first.is_empty() {
