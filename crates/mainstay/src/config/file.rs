@@ -81,7 +81,8 @@ section! {
         max_connections: usize = 2000, Number;
         /// How long connections may go on in the old process after `mainstay upgrade`; then they are closed.
         linger: Span = Span::from_secs(60), Span;
-        /// Threads that serve connections. 0: as many as there are processors, and one where there are only two.
+        /// Threads that serve connections, and as many that carry other nodes' connections to this node's server. 0: as many
+        /// as there are processors, and one where there are only two.
         threads: usize = 0, Number;
         /// Whether a connection to the database whose client has left is given to the next client with the same account,
         /// address and password, reset as if it had just been made.
