@@ -4,6 +4,7 @@
 //! character set is the server's own then; and after three refusals it knows the command no more (10.11.19). It waits for a
 //! second with each, which the gateway does not: who tries passwords can as well connect again.
 
+use wire::command::code;
 use wire::flags;
 use wire::login::Login;
 
@@ -32,6 +33,7 @@ impl Client {
         self.link.leave();
         self.link.elsewhere = None;
         let stays = self.as_before();
+        self.ends_session().await;
         self.give_back();
         let (Ok(mut login), true) = (parsed, self.refusals < REFUSALS) else {
             self.refusals = self.refusals.saturating_add(1);
@@ -62,6 +64,24 @@ impl Client {
         self.spread();
         self.follow();
         Ok(())
+    }
+
+    /// Its locks and its transaction have ended when it is told anything, as on a server: one whose connection is closed
+    /// takes them back in its own time.
+    async fn ends_session(&mut self) {
+        let link = &mut self.link;
+        let is_clear = link.is_at_rest() && link.session.is_settled();
+        if let Some(backend) = link.backend.as_mut().filter(|_| is_clear)
+            && backend.stream.is_quiet()
+        {
+            let mut server = Packets::new(&mut backend.stream, 0);
+            let reset = async {
+                server.write(&[code::RESET_CONNECTION]).await?;
+                server.read().await
+            };
+            // Why whatever comes of it: the connection is given up next.
+            let _ = timeout(self.shared.config.connect_timeout, reset).await;
+        }
     }
 
     async fn becomes(&mut self, login: Login) -> Result<Changed, Gone> {

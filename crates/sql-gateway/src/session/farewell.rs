@@ -7,11 +7,9 @@ use crate::pool::Remains;
 impl Session {
     /// What is known of the connection now. `was_killed`: a KILL was sent for it.
     pub(crate) fn left(&self, was_killed: bool) -> Remains {
-        let is_settled =
-            self.swallow.is_none() && self.to_server.is_empty() && self.doubt.is_none();
         Remains {
             at_rest: (self.phase == Phase::Idle || self.said_goodbye())
-                && is_settled
+                && self.is_settled()
                 && !self.replay.runs()
                 && !self.lost_transaction,
             marked: self.is_marked || self.outlives_reset(),
@@ -19,6 +17,11 @@ impl Session {
             knows_id: self.knows_id,
             was_killed,
         }
+    }
+
+    /// True when nothing of the gateway's own is under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.swallow.is_none() && self.to_server.is_empty() && self.doubt.is_none()
     }
 
     /// True when the session may have what neither a reset nor a change of user takes away: random seeds, profiles; or

@@ -74,3 +74,19 @@ async fn who_has_no_password_when_refused_stays() {
     assert_eq!(code(&becomes(&mut raw, "app")), 1045);
     assert_eq!(raw.value("SELECT USER()"), "empty@localhost");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_see_of_a_session_when_its_client_is_refused_has_ended() {
+    let world = World::before_pair();
+    let mut other = Raw::ready(world.address);
+    other.query("CREATE OR REPLACE TABLE shop.refused (a INT PRIMARY KEY)");
+    let mut raw = Raw::ready(world.address);
+    assert_eq!(raw.value("SELECT GET_LOCK('refused', 60)"), "1");
+    raw.query("BEGIN");
+    // So much that taking it back takes the server a while.
+    raw.query("INSERT INTO shop.refused SELECT seq FROM shop.seq_1_to_200000");
+    assert_eq!(code(&becomes(&mut raw, "app")), 1045);
+    assert_eq!(other.value("SELECT GET_LOCK('refused', 0)"), "1");
+    assert_eq!(other.value("SELECT COUNT(*) FROM shop.refused"), "0");
+    other.query("DROP TABLE shop.refused");
+}
