@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -27,6 +27,8 @@ pub struct Carrier {
 struct Lane {
     inbox: Arc<Inbox>,
     carried: AtomicUsize,
+    /// Its thread has ended.
+    has_ended: AtomicBool,
 }
 
 impl Carrier {
@@ -41,12 +43,15 @@ impl Carrier {
         };
         for number in 0..threads(wanted) {
             let reactor = Reactor::new().map_err(GatewayError::Loop)?;
-            carrier.lanes.push(Arc::new(Lane {
+            let lane = Arc::new(Lane {
                 inbox: reactor.inbox(),
                 carried: AtomicUsize::new(0),
-            }));
+                has_ended: AtomicBool::new(false),
+            });
+            carrier.lanes.push(Arc::clone(&lane));
             let thread = std::thread::Builder::new().name(format!("carry-{number}"));
             let life = move || {
+                let _ends = Ends(lane);
                 turn::takes_its_turn();
                 if let Err(error) = reactor.run() {
                     tracing::error!(%error, "a thread that carries connections cannot go on");
@@ -62,10 +67,11 @@ impl Carrier {
     /// back, until both have ended. When this future is dropped both are reset.
     ///
     /// # Errors
-    /// One of them was lost.
+    /// One of them was lost, or no thread is left.
     pub async fn carry(&self, far: Sealed, server: OwnedFd) -> io::Result<()> {
+        let serves = |lane: &&Arc<Lane>| !lane.has_ended.load(Ordering::Relaxed);
         let carried = |lane: &&Arc<Lane>| lane.carried.load(Ordering::Relaxed);
-        let lane = self.lanes.iter().min_by_key(carried);
+        let lane = self.lanes.iter().filter(serves).min_by_key(carried);
         let lane = Arc::clone(lane.ok_or(io::ErrorKind::NotConnected)?);
         let (ended, outcome) = oneshot::channel();
         let (_wants, wanted) = oneshot::channel::<Infallible>();
@@ -90,6 +96,15 @@ impl Drop for Carrier {
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
+    }
+}
+
+/// However its thread ends.
+struct Ends(Arc<Lane>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
     }
 }
 
