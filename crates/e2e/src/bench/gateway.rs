@@ -300,13 +300,13 @@ impl Bench<'_> {
 
 impl Bench<'_> {
     async fn rounds_of(&mut self, plan: &round::Plan, ways: &[Running]) -> Result<()> {
-        let agent = Running::agent(&self.site)?;
-        let run = round::run(plan, (ways, &agent), &self.site.who, self.stop, self.say).await;
+        let watched = round::Watched::of(&self.site)?;
+        let run = round::run(plan, (ways, &watched), &self.site.who, self.stop, self.say).await;
         self.measured.cells = run?;
         if !ways.iter().any(|running| running.peer.is_agent()) {
             return Ok(());
         }
-        let how = match agent.threads.len() {
+        let how = match watched.agent.threads.len() {
             0 => "of the whole agent, less what it spends when nobody asks".to_owned(),
             count => format!(
                 "of the agent's {count} threads named sql-N, and of its others above what they take at rest and while \

@@ -15,7 +15,7 @@ use super::{
     cell::{Cell, median},
     child, others,
     peer::{Peer, Running},
-    round::{self, Plan},
+    round::{self, Plan, Watched},
     site::Site,
     workload::Workload,
 };
@@ -85,7 +85,7 @@ async fn at_each(
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Measured> {
-    let agent = Running::agent(site)?;
+    let watched = Watched::of(site)?;
     let (mut all, mut trips) = (Vec::new(), Vec::new());
     for delay in delays_us {
         if stop.is_asked() {
@@ -101,7 +101,7 @@ async fn at_each(
         let told = format!("{delay} us: {trip:.0} us there and back");
         say(&told);
         trips.push(told);
-        let mut cells = round::run(plan, (ways, &agent), &site.who, stop, say).await?;
+        let mut cells = round::run(plan, (ways, &watched), &site.who, stop, say).await?;
         for cell in &mut cells {
             cell.one_way_us = Some(*delay);
         }

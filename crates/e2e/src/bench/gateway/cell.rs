@@ -28,6 +28,10 @@ pub struct Sample {
     /// or, for ways without one, that of the primary's node, whose replication they carry.
     #[serde(default)]
     pub others_us: Option<f64>,
+    /// Of a gateway: processor time by which the agents of the data nodes have carried to their servers what came from another
+    /// node's gateway, for each query.
+    #[serde(default)]
+    pub there_us: Option<f64>,
     /// Errors that clients met and went on after.
     pub errors: u64,
     /// Why there are no figures.

@@ -35,13 +35,14 @@ pub struct Figures {
     pub failures: Vec<String>,
 }
 
-const HEADS: [&str; 12] = [
+const HEADS: [&str; 13] = [
     "WORKLOAD, THREADS, WAY",
     "ROUNDS",
     "CPU us",
     "OF IT USER",
     "OF IT BESIDE",
     "OTHERS us",
+    "THERE us",
     "x HAPROXY",
     "QUERIES/s",
     "P50 us",
@@ -62,8 +63,8 @@ const ORDER: [&str; 9] = [
     "gone",
 ];
 const COLUMNS: &str = "\
-| workload | threads | way | rounds | CPU us | of it user | of it beside | others us | x HAProxy | queries/s | p50 us | p95 us | p99 us | errors |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| workload | threads | way | rounds | CPU us | of it user | of it beside | others us | there us | x HAProxy | queries/s | p50 us | p95 us | p99 us | errors |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 fn number(value: Option<f64>, digits: usize) -> String {
@@ -141,6 +142,7 @@ impl Figures {
             number(cell.median(|sample| sample.user_us), 1),
             number(cell.median(|sample| sample.beside_us), 1),
             number(cell.median(|sample| sample.others_us), 1),
+            number(cell.median(|sample| sample.there_us), 1),
             number(ratio, 2),
             number(some(|sample| sample.rate), 0),
             number(some(|sample| sample.p50_us), 0),
@@ -340,7 +342,7 @@ mod tests {
         figures(Peer::HaProxy, 8, 20.0).write_into(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("# A\n") && text.ends_with("z\n") && !text.contains("old"));
-        assert!(text.contains("| point-text | 8 | haproxy | 1 | 20.0 | 20.0 | - | - | 1.00 |"));
+        assert!(text.contains("| point-text | 8 | haproxy | 1 | 20.0 | 20.0 | - | - | - | 1.00 |"));
         fs::write(&path, "nothing of the kind\n").unwrap();
         assert!(figures(Peer::HaProxy, 8, 1.0).write_into(&path).is_err());
     }

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
-use trial::Place;
+use trial::{Node, Place};
 
 use super::{
     callgrind::Runnable,
@@ -152,6 +152,12 @@ impl Running {
     pub(super) fn agent(site: &Site) -> Result<Part> {
         let pid = site.cluster.node(&site.primary)?.agent_pid();
         pid.map(Part::of).context("the agent does not run")
+    }
+
+    /// What of the data nodes' agents carries other nodes' connections to their servers.
+    pub(super) fn carriers(site: &Site) -> Vec<Part> {
+        let pids = site.cluster.nodes().iter().filter_map(Node::agent_pid);
+        pids.map(Part::carrying).collect()
     }
 
     /// The gateway in an agent.

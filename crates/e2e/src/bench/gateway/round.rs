@@ -15,6 +15,7 @@ use super::{
     client::{At, Client, Who},
     peer::{Peer, Running},
     php,
+    site::Site,
     sysbench::{self, Much, Ran},
     usage::{Others, Part, Spent},
     workload::Workload,
@@ -43,15 +44,36 @@ struct Way<'a> {
     idle_others: f64,
 }
 
-/// Runs them all; `agent` is that of the primary's node. Progress is told cell by cell.
+/// What is watched beside the ways themselves.
+pub(super) struct Watched {
+    /// The agent of the primary's node.
+    pub(super) agent: Part,
+    /// What carries other nodes' connections to a server, on every data node.
+    pub(super) carriers: Vec<Part>,
+}
+
+impl Watched {
+    pub(super) fn of(site: &Site) -> Result<Self> {
+        Ok(Self {
+            agent: Running::agent(site)?,
+            carriers: Running::carriers(site),
+        })
+    }
+
+    fn carried_us(&self) -> f64 {
+        self.carriers.iter().map(Part::on_processor_us).sum()
+    }
+}
+
+/// Runs them all. Progress is told cell by cell.
 pub(super) async fn run(
     plan: &Plan,
-    (ways, agent): (&[Running], &Part),
+    (ways, watched): (&[Running], &Watched),
     who: &Who,
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<Cell>> {
-    let ways = quiet(ways, agent).await?;
+    let ways = quiet(ways, &watched.agent).await?;
     let mut cells: Vec<Cell> = Vec::new();
     for round in 0..plan.rounds {
         for workload in &plan.workloads {
@@ -69,11 +91,16 @@ pub(super) async fn run(
                     if way.running.peer == Peer::Far && !workload.is_visit() {
                         continue;
                     }
+                    let carried = watched.carried_us();
                     let sample = sample(way, *workload, *threads, plan.seconds, who).await;
-                    let sample = sample.unwrap_or_else(|error| Sample {
+                    let mut sample = sample.unwrap_or_else(|error| Sample {
                         failure: Some(format!("{error:#}")),
                         ..Sample::default()
                     });
+                    if way.running.peer.is_agent() && sample.failure.is_none() {
+                        let us = watched.carried_us() - carried;
+                        sample.there_us = Some(us / sample.queries as f64);
+                    }
                     let key = (workload.key(), *threads, way.running.peer.key());
                     say(&line(round, key, &sample));
                     put(&mut cells, key, sample);
@@ -184,6 +211,7 @@ async fn sample(
         system_us: cost.map(|cost| cost.system_us),
         beside_us: None,
         others_us: Some(others.max(0.0) / ran.queries as f64),
+        there_us: None,
         errors: ran.errors,
         failure: None,
     })

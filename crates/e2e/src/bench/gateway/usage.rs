@@ -8,6 +8,8 @@ use anyhow::{Context, Result, ensure};
 const TICK_US: f64 = 10_000.0;
 /// Threads whose names begin so do a gateway's work and nothing else (`sql-0`, `sql-1`, ...).
 const OWN_THREADS: &str = "sql-";
+/// And those that carry other nodes' connections to their node's server.
+const CARRIERS: &str = "carry-";
 
 /// Processor time in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -44,14 +46,25 @@ pub(super) struct Part {
 impl Part {
     /// The gateway's own threads where there are such, else the whole process.
     pub(super) fn of(pid: i32) -> Self {
-        let is_own = |thread: &i32| {
-            let name = fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm"));
-            name.is_ok_and(|name| name.starts_with(OWN_THREADS))
-        };
         Self {
             pid,
-            threads: threads_of(pid).filter(is_own).collect(),
+            threads: named(pid, OWN_THREADS),
         }
+    }
+
+    /// The threads of an agent that carry other nodes' connections to its server.
+    pub(super) fn carrying(pid: i32) -> Self {
+        Self {
+            pid,
+            threads: named(pid, CARRIERS),
+        }
+    }
+
+    /// How long its threads have run, in microseconds.
+    pub(super) fn on_processor_us(&self) -> f64 {
+        let each = self.threads.iter();
+        each.filter_map(|thread| on_processor_us(self.pid, *thread))
+            .sum()
     }
 
     /// What it has spent since it began.
@@ -104,6 +117,14 @@ impl Others {
             |(thread, us): (&i32, &f64)| (us - before.0.get(thread).unwrap_or(&0.0)).max(0.0);
         self.0.iter().map(spent).sum()
     }
+}
+
+fn named(pid: i32, begin: &str) -> Vec<i32> {
+    let begins = |thread: &i32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm"));
+        name.is_ok_and(|name| name.starts_with(begin))
+    };
+    threads_of(pid).filter(begins).collect()
 }
 
 fn threads_of(pid: i32) -> impl Iterator<Item = i32> {
