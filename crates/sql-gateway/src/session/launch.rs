@@ -109,6 +109,10 @@ impl Session {
         if is_elsewhere && !prepared.database.is_empty() {
             return Err(Fault::StatementLost("the default database"));
         }
+        // Why: its quotes, its operators or its strings could mean something else.
+        if prepared.parsed_with != self.state.parsing {
+            return Err(Fault::StatementLost("the sql_mode or character set"));
+        }
         let mut payload = Vec::with_capacity(1 + text.len());
         payload.push(code::STMT_PREPARE);
         payload.extend_from_slice(text);

@@ -24,7 +24,7 @@ pub(crate) struct Prepared {
     /// The same when the primary prepared or ran it last.
     pub(crate) ran_with: u64,
     /// What [`super::state::State::parsing`] was when it was prepared.
-    pub(crate) parsed_with: u32,
+    pub(crate) parsed_with: u64,
     /// The default database it was prepared with.
     pub(crate) database: Box<[u8]>,
     /// The id on the server.

@@ -1,6 +1,8 @@
 //! What a new connection must be told so that the client does not notice: learned from the server's own
 //! reports. And what cannot be told: the pins.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use wire::catalog;
 use wire::command::code;
 use wire::packet;
@@ -116,8 +118,8 @@ pub(crate) struct State {
     pub(super) choice: Option<Box<Choice>>,
     /// The server tells what the client chose, and the client hears all of it.
     pub(super) is_natural: bool,
-    /// Grows with each change of what a text's meaning depends on: a prepared one keeps the meaning it was prepared with.
-    pub(super) parsing: u32,
+    /// The values that a text's meaning depends on, in short: a prepared one keeps the meaning it was prepared with.
+    pub(super) parsing: u64,
     /// Grows with each change of `variables`.
     pub(crate) version: u32,
 }
@@ -198,9 +200,6 @@ impl State {
             "character_set_results" => self.results = None,
             _ => {}
         }
-        self.parsing = self
-            .parsing
-            .wrapping_add(u32::from(PARSED_BY.contains(&name)));
         self.forget(name);
         self.version = self.version.wrapping_add(1);
         let size: usize = self
@@ -212,6 +211,11 @@ impl State {
             return self.pins.add(Pins::UNTRACKED);
         }
         self.variables.push((name.into(), value.into()));
+        if PARSED_BY.contains(&name) {
+            let mut hasher = DefaultHasher::new();
+            PARSED_BY.map(|name| self.value(name)).hash(&mut hasher);
+            self.parsing = hasher.finish();
+        }
         self.judge();
     }
 

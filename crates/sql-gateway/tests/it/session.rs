@@ -199,6 +199,27 @@ async fn a_prepared_statement_when_another_database_is_the_default_since_is_not_
     assert_eq!(text.as_deref(), Some("by"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_statement_when_its_text_would_mean_something_else_is_not_prepared_there() {
+    let world = World::before_pair();
+    let mut conn = world.connect().await;
+    conn.query_drop("SET sql_mode = 'ANSI_QUOTES'")
+        .await
+        .unwrap();
+    let statement = conn.prep(r#"SELECT "name" FROM who"#).await.unwrap();
+    conn.query_drop("SET sql_mode = ''").await.unwrap();
+    let text: Option<String> = conn.exec_first(&statement, ()).await.unwrap();
+    assert_eq!(text.as_deref(), Some("a"));
+    world.switch(Some("b")).await;
+    let (code, text) = error_of(conn.exec_drop(&statement, ()).await);
+    assert_eq!(code, 1615, "{text}");
+    conn.query_drop("SET sql_mode = 'ANSI_QUOTES'")
+        .await
+        .unwrap();
+    let text: Option<String> = conn.exec_first(&statement, ()).await.unwrap();
+    assert_eq!(text.as_deref(), Some("b"));
+}
+
 /// COM_STMT_PREPARE by hand; returns the id.
 fn prepare(raw: &mut Raw, text: &str, packets: usize) -> u32 {
     let answer = raw.command(&[b"\x16", text.as_bytes()].concat());
