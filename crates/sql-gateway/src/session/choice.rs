@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use wire::command::Shape;
+use wire::command::{Shape, code};
 use wire::flags;
 use wire::packet::HEADER;
 use wire::reply::{Change, OkPacket, changes};
@@ -109,9 +109,31 @@ impl Session {
                 | Kind::Show
                 | Kind::Other
         );
-        if speaks && self.statement.verdict() != Verdict::Anywhere && self.names_tracking() {
+        if !speaks || self.statement.verdict() == Verdict::Anywhere || !self.names_tracking() {
+            return;
+        }
+        if self.is_away() {
+            // As behind any other move: see `shows_choice_late`.
+            self.moved_since_answer = true;
+        }
+        // Why not when there is no connection: the next one is set up by statements of its own.
+        if !self.moved_since_answer && !self.replay.is_planned() {
             self.show_choice();
         }
+    }
+
+    /// The same when the statement goes to a connection that was not there, or did not know it, when it began. True: it waits.
+    #[cold]
+    pub(super) fn shows_choice_late(&mut self) -> bool {
+        let runs = matches!(self.command, code::QUERY | code::STMT_EXECUTE);
+        // Why not yet: a transaction before it is run again first.
+        let is_later = self.replay.is_planned() || self.replay.runs();
+        if runs && !is_later && self.choosing.is_none() && self.phase == Phase::Ready {
+            let moved = std::mem::take(&mut self.moved_since_answer);
+            self.note_choice();
+            self.moved_since_answer = moved;
+        }
+        self.phase == Phase::Preparing
     }
 
     fn names_tracking(&self) -> bool {
@@ -123,9 +145,7 @@ impl Session {
     /// Before that statement: the session on the server is as the client made it.
     #[cold]
     fn show_choice(&mut self) {
-        // Why not when there is no connection: the next one is set up by statements of its own.
-        let is_elsewhere = self.moved_since_answer || self.is_away() || self.replay.is_planned();
-        if self.state.is_natural || is_elsewhere {
+        if self.state.is_natural {
             return;
         }
         if self.choosing.is_some() {

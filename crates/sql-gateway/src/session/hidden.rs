@@ -56,21 +56,18 @@ impl Session {
         words(text).any(|word| word.eq_ignore_ascii_case(b"from"))
     }
 
+    /// The statement defines a routine.
+    pub(super) fn is_routine(&self) -> bool {
+        const ROUTINES: [&[u8]; 5] = [b"procedure", b"function", b"trigger", b"event", b"package"];
+        let text = self.wording().unwrap_or_default();
+        self.statement.kind == Is::Definition
+            && words(&text.to_ascii_lowercase()).any(|word| ROUTINES.contains(&word))
+    }
+
     /// Several statements have run, or some of them.
     pub(super) fn note_several(&mut self) {
         let text = self.wording().unwrap_or_default();
-        let is_routine = self.statement.kind == Is::Definition
-            && words(&text.to_ascii_lowercase()).any(|word| {
-                [
-                    &b"procedure"[..],
-                    b"function",
-                    b"trigger",
-                    b"event",
-                    b"package",
-                ]
-                .contains(&word)
-            });
-        if is_routine {
+        if self.is_routine() {
             // Why: its semicolons are those of its body, which has not run.
             return;
         }

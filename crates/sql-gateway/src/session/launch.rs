@@ -11,8 +11,13 @@ use crate::fault::Fault;
 impl Session {
     /// The statement goes to the server now: returns its bytes. The driver has a connection.
     pub(crate) fn launch(&mut self) -> Result<&[u8], Fault> {
-        if self.moved_since_answer && self.statement.marks.has(Marks::LOOKS_BACK) {
-            return Err(Fault::LooksBack);
+        if self.moved_since_answer {
+            if self.statement.marks.has(Marks::LOOKS_BACK) {
+                return Err(Fault::LooksBack);
+            }
+            if self.shows_choice_late() {
+                return Ok(&[]);
+            }
         }
         if let Some(fault) = self.asks_too_late() {
             return Err(fault);
@@ -98,6 +103,9 @@ impl Session {
     }
 
     fn launch_prepare(&mut self) -> Result<&[u8], Fault> {
+        if self.shows_choice_late() {
+            return Ok(&[]);
+        }
         let id = self.statement_ref;
         let prepared = self.statements.get(id)?;
         let text = prepared

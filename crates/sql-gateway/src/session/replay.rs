@@ -209,6 +209,7 @@ impl Session {
         self.restore_held();
         self.replay.tries = 0;
         self.toll.replayed += 1;
+        self.shows_choice_late();
     }
 
     /// It came out otherwise: nothing of it stays, and the client is told.

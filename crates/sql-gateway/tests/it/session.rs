@@ -65,6 +65,36 @@ async fn a_session_that_says_what_it_wants_to_hear_when_the_primary_changes_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_says_what_it_wants_to_hear_first_behind_a_move_is_tied_to_no_server() {
+    let world = World::before_pair();
+    let sql = "SET session_track_schema=0, sql_mode='ANSI'";
+    for way in ["text", "prepared", "transaction"] {
+        let mut client = world.connect().await;
+        let statement = client.prep(sql).await.unwrap();
+        if way == "transaction" {
+            client.query_drop("BEGIN").await.unwrap();
+            client.query_drop("SELECT 1").await.unwrap();
+        }
+        world.switch(Some("b")).await;
+        if way == "prepared" {
+            client.exec_drop(&statement, ()).await.unwrap();
+        } else {
+            client.query_drop(sql).await.unwrap();
+        }
+        client.query_drop("COMMIT").await.unwrap();
+        // What it chose is asked for behind that; this is answered after it.
+        assert_eq!(who(&mut client).await.unwrap(), "b");
+        world.switch(Some("a")).await;
+        let sql = "SELECT CONCAT(@@session_track_schema, @@sql_mode) FROM who";
+        let set: Option<String> = client.query_first(sql).await.unwrap();
+        let set = set.unwrap();
+        assert!(set.starts_with("OFF") && set.contains("ANSI"), "{way}: {set}");
+        assert_eq!(who(&mut client).await.unwrap(), "a");
+    }
+    assert_eq!(world.handle.stats().errors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_had_a_write_return_rows_when_the_primary_changes_goes_on_after_its_next_write()
  {
     let world = World::before_pair();
