@@ -13,6 +13,9 @@ use crate::tally::OTHER;
 /// Ids given to clients have this bit (a server counts from 1); they fit a signed 32-bit number.
 const OURS: u32 = 0x4000_0000;
 
+/// Stands for the id of a connection to a replica while a read waits to go there. No server counts so far.
+const WAITS: u32 = u32::MAX;
+
 /// One session, as others see it.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -105,6 +108,32 @@ impl Entry {
     pub(crate) fn set_elsewhere(&self, id: u32) {
         self.struck.store(false, Ordering::SeqCst);
         self.elsewhere.store(id, Ordering::SeqCst);
+    }
+
+    /// A read waits until it may go to a replica: a KILL that the primary allows meanwhile ends the wait.
+    pub(crate) fn waits_elsewhere(&self) {
+        self.set_elsewhere(WAITS);
+    }
+
+    /// That read has gone to a replica, and runs there under this id. What had struck it strikes it there.
+    pub(crate) fn goes_elsewhere(&self, id: u32) {
+        self.elsewhere.store(id, Ordering::SeqCst);
+    }
+
+    /// That read waits no more, and runs nowhere. True: it was struck.
+    pub(crate) fn waits_no_more(&self) -> bool {
+        self.elsewhere.store(0, Ordering::SeqCst);
+        self.struck.swap(false, Ordering::SeqCst)
+    }
+
+    /// It was struck while it waits.
+    pub(crate) fn is_struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+
+    /// True while a KILL is on its way to the primary.
+    pub(crate) fn is_being_killed(&self) -> bool {
+        self.pending.load(Ordering::SeqCst) > 0
     }
 
     /// A KILL was allowed by the primary, which does not run this session's read: the session sees to it.
@@ -241,6 +270,10 @@ impl Killing {
 impl Drop for Killing {
     fn drop(&mut self) {
         self.0.pending.fetch_sub(1, Ordering::SeqCst);
+        // Why: a read may wait for that.
+        if self.0.elsewhere.load(Ordering::SeqCst) == WAITS {
+            self.0.wake();
+        }
     }
 }
 

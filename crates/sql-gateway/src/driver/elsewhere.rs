@@ -9,6 +9,7 @@ use super::connect::Backend;
 use super::link::{Around, Link};
 use super::outbox::Outbox;
 use super::spread::Runs;
+use crate::fault::Fault;
 use crate::freshness::{Freshness, Need, Ticket};
 use crate::reactor::now;
 use crate::session::Place;
@@ -35,14 +36,21 @@ pub(super) enum There {
     Here(Box<Replica>),
 }
 
-/// A read that waits for the primary's word.
+/// What a read waits for.
 #[derive(Clone, Copy)]
-struct Waits {
-    ticket: Ticket,
-    /// How many questions had failed before.
-    failures: u32,
-    /// The answer that had come before: its task is woken with the next one.
-    after: u64,
+enum Waits {
+    /// A connection to a replica.
+    Connection,
+    /// The primary's word.
+    Word {
+        ticket: Ticket,
+        /// How many questions had failed before.
+        failures: u32,
+        /// The answer that had come before: its task is woken with the next one.
+        after: u64,
+    },
+    /// It goes to the primary, and a KILL is on its way there, whose target it is: nobody knows yet whether that is allowed.
+    Kill,
 }
 
 /// What a session needs for its reads on replicas.
@@ -65,7 +73,7 @@ impl Elsewhere {
         }
     }
 
-    /// True while a read waits for the primary's word.
+    /// True while a read waits.
     #[inline]
     pub(super) fn waits(&self) -> bool {
         self.waits.is_some()
@@ -99,6 +107,8 @@ pub(super) enum Went {
     Waits,
     /// It goes to the primary.
     Here,
+    /// Somebody killed it while it waited.
+    Killed,
 }
 
 impl Link {
@@ -125,6 +135,31 @@ impl Link {
         if is_idle && !elsewhere.waits() && !self.session.looks_back() {
             return Went::Here;
         }
+        let went = self.go_elsewhere(cx, around);
+        if went != Went::There && self.elsewhere.as_deref().is_some_and(Elsewhere::waits) {
+            return self.look_for_kill(went, around);
+        }
+        went
+    }
+
+    /// The statement waits, or has waited and goes to the primary: unless somebody kills it.
+    fn look_for_kill(&mut self, went: Went, around: &Around<'_>) -> Went {
+        let entry = around.entry;
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return went;
+        };
+        if entry.is_struck() {
+            return Went::Killed;
+        }
+        // Why: on the primary the KILL would find nothing to end, if it comes there before the statement.
+        if went == Went::Here && entry.is_being_killed() {
+            elsewhere.waits = Some(Waits::Kill);
+            return Went::Waits;
+        }
+        went
+    }
+
+    fn go_elsewhere(&mut self, cx: &mut Context<'_>, around: &Around<'_>) -> Went {
         self.learn_names();
         let place = self.session.place(&self.spread.surprises.borrow());
         match place {
@@ -146,7 +181,7 @@ impl Link {
             There::Here(replica) => replica.place,
             There::Coming(coming) if config.prefer_replicas => {
                 coming.waiting.replace(Some(cx.waker().clone()));
-                return Went::Waits;
+                return self.wait_for_connection(cx, around);
             }
             There::Coming(_) => return Went::Here,
             There::Nowhere => {
@@ -161,8 +196,14 @@ impl Link {
                     if is_due {
                         self.come(place, cx, around);
                     }
-                    return if prefers { Went::Waits } else { Went::Here };
+                    return if prefers {
+                        self.wait_for_connection(cx, around)
+                    } else {
+                        Went::Here
+                    };
                 }
+                // By this it hears of a KILL, as by `arrive`.
+                around.entry.set_waker(cx.waker());
                 place
             }
         };
@@ -174,10 +215,12 @@ impl Link {
             return Went::Here;
         }
         let ticket = match elsewhere.waits {
-            Some(waits) if waits.failures == self.spread.failures() => waits.ticket,
-            Some(_) => return Went::Here,
-            None if !self.spread.prefers(place, config) => return Went::Here,
-            None => self.spread.horizon.borrow().ticket(),
+            Some(Waits::Word {
+                ticket, failures, ..
+            }) if failures == self.spread.failures() => ticket,
+            Some(Waits::Word { .. } | Waits::Kill) => return Went::Here,
+            _ if !self.spread.prefers(place, config) => return Went::Here,
+            _ => self.spread.horizon.borrow().ticket(),
         };
         let need = self.spread.need(
             (
@@ -217,22 +260,48 @@ impl Link {
             }
         }
         let after = self.spread.horizon.borrow().answered();
-        let before = elsewhere.waits.replace(Waits {
+        let before = elsewhere.waits.replace(Waits::Word {
             ticket,
             failures: self.spread.failures(),
             after,
         });
-        if before.is_none_or(|before| before.after != after) {
+        if before.is_none() {
+            around.entry.waits_elsewhere();
+        }
+        let is_known = matches!(before, Some(Waits::Word { after: known, .. }) if known == after);
+        if !is_known {
             self.spread.wait(cx.waker());
         }
         Went::Waits
     }
 
-    /// The statement waits for nothing any more.
-    pub(super) fn wait_no_more(&mut self) {
-        if let Some(elsewhere) = &mut self.elsewhere {
-            elsewhere.waits = None;
+    #[cold]
+    fn wait_for_connection(&mut self, cx: &Context<'_>, around: &Around<'_>) -> Went {
+        if let Some(elsewhere) = &mut self.elsewhere
+            && elsewhere.waits.replace(Waits::Connection).is_none()
+        {
+            around.entry.set_waker(cx.waker());
+            around.entry.waits_elsewhere();
         }
+        Went::Waits
+    }
+
+    /// The statement waits for nothing any more. True: it was killed meanwhile, and is answered.
+    pub(super) fn wait_no_more(&mut self, around: &Around<'_>) -> bool {
+        let waits = match &mut self.elsewhere {
+            Some(elsewhere) => elsewhere.waits.take().is_some(),
+            None => false,
+        };
+        waits && self.was_killed(around)
+    }
+
+    #[cold]
+    fn was_killed(&mut self, around: &Around<'_>) -> bool {
+        let is_struck = around.entry.waits_no_more();
+        if is_struck {
+            self.session.fail(&Fault::Interrupted);
+        }
+        is_struck
     }
 
     /// Its statement is counted there.
@@ -254,8 +323,17 @@ impl Link {
             replica.outbox.send(&mut replica.backend.stream, bytes);
         }
         replica.waited_for = if wait.is_some() { answered } else { 0 };
-        around.entry.set_elsewhere(replica.backend.thread);
-        let runs = Runs::Replica(replica.place);
+        let (thread, place) = (replica.backend.thread, replica.place);
+        if self
+            .elsewhere
+            .as_deref_mut()
+            .is_some_and(|it| it.waits.take().is_some())
+        {
+            around.entry.goes_elsewhere(thread);
+        } else {
+            around.entry.set_elsewhere(thread);
+        }
+        let runs = Runs::Replica(place);
         self.runs_at(runs);
         self.started = now();
         self.shared.lanes[self.lane].count_read();

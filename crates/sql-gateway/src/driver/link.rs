@@ -330,16 +330,19 @@ impl Link {
         }
         let free = !around.state.shut(self.session.in_transaction());
         if !free || self.session.was_refused() || self.backend.is_none() {
-            self.wait_no_more();
+            if self.wait_no_more(around) {
+                return Launched::Yes;
+            }
             return Launched::Event(Event::Wait);
         }
         match self.send_elsewhere(cx, around) {
             Went::Waits => return Launched::Later,
-            Went::There => {
-                self.wait_no_more();
-                return Launched::Yes;
+            Went::There => return Launched::Yes,
+            Went::Here | Went::Killed => {
+                if self.wait_no_more(around) {
+                    return Launched::Yes;
+                }
             }
-            Went::Here => self.wait_no_more(),
         }
         if self.shared.config.split {
             // Why once: under LOCK TABLES one definition follows another, and all of them end together.

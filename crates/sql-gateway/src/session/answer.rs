@@ -7,7 +7,7 @@ use wire::flags;
 use wire::gtid::Gtid;
 use wire::packet::{HEADER, put};
 use wire::reply::{Change, ErrPacket, OkPacket, changes};
-use wire::statement::{Kind as Is, Marks, names_collation};
+use wire::statement::{Kind as Is, Marks, Reason, Verdict, names_collation};
 use wire::walk::{Kind, Step, Stride};
 
 use super::side::Side;
@@ -398,6 +398,9 @@ impl Session {
         if marks.has(Marks::TEMPORARY) && !marks.has(Marks::DROP) {
             self.state.pins.add(Pins::TEMPORARY_TABLES);
         }
+        if marks.has(Marks::UNKNOWN_FUNCTION) && !self.reads_tables() {
+            self.note_routine(Verdict::Primary(Reason::UnknownFunction));
+        }
     }
 
     fn after_success(&mut self) {
@@ -459,6 +462,7 @@ impl Session {
             Is::Select if self.state.next_transaction.is_some() && !self.reads_tables() => {}
             Is::Commit | Is::Rollback | Is::Other => {
                 self.state.next_transaction = None;
+                self.note_routine(self.statement.verdict());
                 self.note_release();
             }
             _ => self.state.next_transaction = None,

@@ -6,7 +6,7 @@
 
 use wire::command::code;
 use wire::parts::parts;
-use wire::statement::{Kind as Is, Marks, scan};
+use wire::statement::{Kind as Is, Marks, Reason, Verdict, scan};
 
 use super::Session;
 use super::state::Pins;
@@ -50,6 +50,20 @@ impl Session {
         }
     }
 
+    /// A statement that runs for this reason has succeeded: a routine in it may have said what holds for the next transaction only. The
+    /// server tells of that only who has it tell, too, of each statement in each transaction (`session_track_transaction_info`).
+    #[cold]
+    pub(super) fn note_routine(&mut self, verdict: Verdict) {
+        let runs = matches!(
+            verdict,
+            Verdict::Primary(Reason::Procedure | Reason::UnknownFunction)
+        );
+        // Why: within one it cannot be said.
+        if runs && !self.in_transaction() && self.state.next_transaction.is_none() {
+            self.state.next_transaction = Some(Box::default());
+        }
+    }
+
     /// The statement may read tables.
     pub(super) fn reads_tables(&self) -> bool {
         let text = self.wording().unwrap_or_default();
@@ -73,10 +87,13 @@ impl Session {
         }
         let mut hides = self.statement.marks.has(Marks::CUT);
         let mut marks = Marks::default();
+        let mut routine = None;
         for backslash in [true, false] {
             for part in parts(text, backslash) {
                 let statement = scan(part, backslash);
                 marks.add(statement.marks);
+                routine = routine.or(Some(statement.verdict())
+                    .filter(|verdict| *verdict == Verdict::Primary(Reason::Procedure)));
                 hides |= match statement.kind {
                     Is::SetTransaction | Is::SetStatement | Is::SetRole => true,
                     Is::SetNames => statement.marks.has(Marks::COLLATE),
@@ -91,6 +108,9 @@ impl Session {
             }
         }
         self.statement.marks.add(marks);
+        if let Some(routine) = routine {
+            self.note_routine(routine);
+        }
         if hides {
             self.state.pins.add(Pins::SOMETHING);
         }

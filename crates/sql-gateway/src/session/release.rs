@@ -73,7 +73,11 @@ impl Session {
             // Why: the server's version says whether what stands in such a comment counts.
             let may = words.contains(&&b"release"[..]) || completes;
             let is_one = words.iter().any(|word| ENDS.contains(word));
-            return if may && is_one { Ends::Perhaps } else { Ends::No };
+            return if may && is_one {
+                Ends::Perhaps
+            } else {
+                Ends::No
+            };
         }
         let said = match words.as_slice() {
             // Why: nobody knows what was prepared; a session that prepared in SQL could not go on elsewhere anyway.

@@ -50,15 +50,19 @@ impl Session {
         if self.replay.listens {
             self.replay.sum = Sum::default();
         }
-        // Why: a transaction whose first statement is not here was begun by something else than BEGIN.
-        let no_beginning = if first {
-            self.state.next_transaction.is_some()
-        } else {
-            self.replay.entries.is_empty()
-        };
-        if self.replay.listens && (no_beginning || !self.can_run_again()) {
+        if self.replay.listens && (self.has_no_beginning(first) || !self.can_run_again()) {
             self.replay.spoil();
         }
+    }
+
+    fn has_no_beginning(&self, first: bool) -> bool {
+        if first {
+            // Limit: what a routine may have said of it, nobody knows.
+            let said = self.state.next_transaction.as_deref();
+            return said.is_some_and(|text| !text.is_empty());
+        }
+        // Why: a transaction whose first statement is not here was begun by something else than BEGIN.
+        self.replay.entries.is_empty()
     }
 
     #[inline]

@@ -110,7 +110,7 @@ pub(crate) struct State {
     /// What of this ties all reads to the primary.
     tie: Option<Tie>,
     pub(crate) pins: Pins,
-    /// `SET TRANSACTION …` that waits for its transaction.
+    /// `SET TRANSACTION …` that waits for its transaction; empty: a routine may have said one, of which the server does not tell.
     pub(crate) next_transaction: Option<Box<[u8]>>,
     pub(crate) last_insert_id: u64,
     pub(crate) multi_statements: Option<bool>,
@@ -333,6 +333,7 @@ impl State {
         let next = self
             .next_transaction
             .as_ref()
+            .filter(|text| !text.is_empty())
             .map(|text| String::from_utf8_lossy(text).into_owned());
         std::iter::once(set).chain(next).collect()
     }

@@ -88,7 +88,10 @@ async fn a_session_that_says_what_it_wants_to_hear_first_behind_a_move_is_tied_t
         let sql = "SELECT CONCAT(@@session_track_schema, @@sql_mode) FROM who";
         let set: Option<String> = client.query_first(sql).await.unwrap();
         let set = set.unwrap();
-        assert!(set.starts_with("OFF") && set.contains("ANSI"), "{way}: {set}");
+        assert!(
+            set.starts_with("OFF") && set.contains("ANSI"),
+            "{way}: {set}"
+        );
         assert_eq!(who(&mut client).await.unwrap(), "a");
     }
     assert_eq!(world.handle.stats().errors, 0);
