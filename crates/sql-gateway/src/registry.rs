@@ -351,3 +351,41 @@ impl Registry {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Arc<Entry> {
+        Registry::default().add(None, 0, Manner::default())
+    }
+
+    #[test]
+    fn kill_when_the_read_waits_or_has_just_gone_elsewhere_strikes_it() {
+        let entry = entry();
+        let kill = || Killing::start(Arc::clone(&entry), false);
+        entry.waits_elsewhere();
+        let killing = kill();
+        assert!(entry.is_being_killed() && !entry.is_struck());
+        killing.done();
+        assert!(!entry.is_being_killed() && entry.is_struck());
+        entry.goes_elsewhere(7);
+        assert_eq!(entry.take_strike(), Some(7), "it is to be killed there");
+        entry.waits_elsewhere();
+        kill().done();
+        assert!(entry.waits_no_more());
+        assert!(!entry.is_struck(), "once");
+    }
+
+    #[test]
+    fn kill_when_it_is_refused_or_nothing_waits_strikes_nothing() {
+        let entry = entry();
+        Killing::start(Arc::clone(&entry), false).done();
+        entry.waits_elsewhere();
+        assert!(!entry.is_struck());
+        Killing::start(Arc::clone(&entry), false).refused();
+        assert!(!entry.waits_no_more());
+        Killing::start(Arc::clone(&entry), false).done();
+        assert!(!entry.is_struck());
+    }
+}

@@ -242,3 +242,23 @@ async fn a_route_of_an_older_epoch_when_announced_is_ignored() {
     assert_eq!(raw.value("SELECT name FROM who"), "b");
     assert_eq!(world.handle.stats().epoch, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_connection_a_global_setting_ends_at_commit_goes_on_with_another() {
+    let server = Server::start("z");
+    server.sql("SET GLOBAL completion_type = 2");
+    let world = world_with(&server);
+    let mut raw = Raw::ready(world.address);
+    raw.query("SET SESSION max_statement_time = 7.5");
+    let id = raw.value("SELECT CONNECTION_ID()");
+    raw.query("BEGIN");
+    raw.query("INSERT INTO t (v) VALUES ('x')");
+    assert_eq!(raw.query("COMMIT")[0][0], 0);
+    let left = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
+    eventually("the server has ended it", || server.sql(&left) == "0").await;
+    assert_eq!(raw.value("SELECT @@max_statement_time"), "7.500000");
+    assert_ne!(raw.value("SELECT CONNECTION_ID()"), id);
+    // What it says itself is seen.
+    assert_eq!(raw.query("COMMIT RELEASE")[0][0], 0);
+    assert!(raw.is_closed());
+}

@@ -20,6 +20,8 @@ use crate::world::World;
 
 /// Connections of one run; the last one comes by the other gateway.
 pub(crate) const CONNECTIONS: usize = 3;
+/// So often chance may part the transcripts of one seed.
+const TRIES: usize = 4;
 
 struct Field {
     primary: Server,
@@ -32,9 +34,11 @@ impl Field {
     fn new() -> Self {
         let primary = Server::start_in("a", memory());
         let replica = Server::start_in("a", memory());
+        // Why no statistics: a thread of the server's own that writes them has their tables locked, and a definition that comes
+        // then and may not wait gets 1205 (10.11.19).
         primary.sql(
             "SET GLOBAL binlog_format=ROW, log_bin_trust_function_creators=1, lock_wait_timeout=1, \
-             innodb_lock_wait_timeout=0",
+             innodb_lock_wait_timeout=0, innodb_stats_auto_recalc=0",
         );
         replica.replicate(&primary);
         primary.sql(SCHEMA);
@@ -229,6 +233,20 @@ impl Drop for Ends<'_> {
     }
 }
 
+/// Transcripts part by a lock that the server itself held for a moment, when one of the two definitions came.
+fn is_chance(direct: &[String], gateway: &[String]) -> bool {
+    const DEFINES: [&str; 5] = ["CREATE ", "DROP ", "ALTER ", "TRUNCATE ", "RENAME "];
+    let both = direct.iter().zip(gateway);
+    let Some(at) = both.clone().position(|(here, there)| here != there) else {
+        return false;
+    };
+    let asked = direct[..at].iter().rev().find(|line| !line.starts_with(' '));
+    let sql = asked.and_then(|line| line.split_once("> Text(\"")).map(|(_, sql)| sql);
+    let defines = sql.is_some_and(|sql| DEFINES.iter().any(|word| sql.starts_with(word)));
+    let is_late = |line: &String| line.starts_with("    error 1205");
+    defines && is_late(&direct[at]) != is_late(&gateway[at])
+}
+
 /// Where two transcripts part, with what that connection did since it came, and all that happened lately.
 fn difference(direct: &[String], gateway: &[String]) -> Option<String> {
     let length = direct.len().max(gateway.len());
@@ -275,14 +293,21 @@ fn random_sessions_when_run_through_gateways_with_a_replica_are_answered_as_by_o
     let (mut wrong, mut steps) = (Vec::new(), 0);
     for seed in first..=last {
         let script = script(seed, length);
-        steps += script.len();
-        let direct = field.run(&script, true);
-        let is_over = AtomicBool::new(false);
-        let gateway = std::thread::scope(|scope| {
-            scope.spawn(|| field.hinder(&is_over));
-            let _ends = Ends(&is_over);
-            field.run(&script, false)
-        });
+        let (mut direct, mut gateway) = (Vec::new(), Vec::new());
+        for _ in 0..TRIES {
+            steps += script.len();
+            direct = field.run(&script, true);
+            let is_over = AtomicBool::new(false);
+            gateway = std::thread::scope(|scope| {
+                scope.spawn(|| field.hinder(&is_over));
+                let _ends = Ends(&is_over);
+                field.run(&script, false)
+            });
+            if !is_chance(&direct, &gateway) {
+                break;
+            }
+            println!("seed {seed}: a definition met a lock, once more");
+        }
         if let Some(text) = difference(&direct, &gateway) {
             println!("seed {seed}:\n{text}");
             wrong.push(seed);
@@ -298,4 +323,21 @@ fn random_sessions_when_run_through_gateways_with_a_replica_are_answered_as_by_o
     assert_eq!(errors, "", "replication goes on");
     assert!(wrong.is_empty(), "seeds {wrong:?}");
     assert!(reads * 8 > steps as u64, "few reads go to the replica");
+}
+
+#[test]
+fn transcripts_when_one_definition_alone_met_a_lock_part_by_chance() {
+    let parts = |sql: &str, direct: &str, gateway: &str| {
+        let lines = |answer: &str| vec![format!("0> Text(\"{sql}\")"), format!("    {answer}")];
+        is_chance(&lines(direct), &lines(gateway))
+    };
+    let (ok, late) = ("ok 0 id 0", "error 1205 HY000 Lock wait timeout exceeded");
+    for sql in ["TRUNCATE log", "CREATE OR REPLACE TABLE x2 AS SELECT id, k FROM t"] {
+        assert!(parts(sql, late, ok) && parts(sql, ok, late));
+        assert!(!parts(sql, late, late));
+        assert!(!parts(sql, ok, "error 1927 70100 lost") && !parts(sql, ok, "ok 1 id 0"));
+    }
+    assert!(!parts("UPDATE t SET k = 1", late, ok));
+    assert!(!parts("SELECT 1; TRUNCATE log", late, ok));
+    assert!(!is_chance(&[late.to_owned()], &[ok.to_owned()]));
 }
