@@ -398,7 +398,9 @@ impl Session {
         if marks.has(Marks::TEMPORARY) && !marks.has(Marks::DROP) {
             self.state.pins.add(Pins::TEMPORARY_TABLES);
         }
-        if marks.has(Marks::UNKNOWN_FUNCTION) && !self.reads_tables() {
+        // Why not of others: they begin a transaction, for which it holds.
+        let may_stay = matches!(self.statement.kind, Is::Select | Is::Set);
+        if marks.has(Marks::UNKNOWN_FUNCTION) && may_stay && !self.reads_tables() {
             self.note_routine(Verdict::Primary(Reason::UnknownFunction));
         }
     }

@@ -25,6 +25,14 @@ enum Ends {
     Yes,
 }
 
+/// What COMMIT or ROLLBACK says of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Release,
+    NoRelease,
+}
+
 impl Session {
     /// A statement has succeeded: does the connection end with it?
     #[cold]
@@ -89,7 +97,7 @@ impl Session {
                     return Ends::Perhaps;
                 }
                 let said = said(behind.get(1..).unwrap_or_default());
-                if said == Some(None) && set.contains(&&b"completion_type"[..]) {
+                if said == Some(Said::Nothing) && set.contains(&&b"completion_type"[..]) {
                     return Ends::Perhaps;
                 }
                 said
@@ -97,7 +105,8 @@ impl Session {
             words => said(words),
         };
         match said {
-            Some(said) if said.unwrap_or(completes) => Ends::Yes,
+            Some(Said::Release) => Ends::Yes,
+            Some(Said::Nothing) if completes => Ends::Yes,
             _ => Ends::No,
         }
     }
@@ -129,19 +138,17 @@ impl Session {
 }
 
 /// What COMMIT or ROLLBACK, in small letters, says of RELEASE: `None` if it is neither, or goes back to a savepoint only.
-fn said(words: &[&[u8]]) -> Option<Option<bool>> {
+fn said(words: &[&[u8]]) -> Option<Said> {
     let [b"commit" | b"rollback", rest @ ..] = words else {
         return None;
     };
     let rest = rest.strip_prefix(&[&b"work"[..]]).unwrap_or(rest);
-    let rest = match rest {
-        [b"and", b"no", b"chain", rest @ ..] | [b"and", b"chain", rest @ ..] => rest,
-        rest => rest,
-    };
     match rest {
-        [] => Some(None),
-        [b"release"] => Some(Some(true)),
-        [b"no", b"release"] => Some(Some(false)),
+        [] | [b"and", b"chain"] | [b"and", b"no", b"chain"] => Some(Said::Nothing),
+        [b"release"] | [b"and", b"no", b"chain", b"release"] => Some(Said::Release),
+        [b"no", b"release"]
+        | [b"and", b"chain", b"no", b"release"]
+        | [b"and", b"no", b"chain", b"no", b"release"] => Some(Said::NoRelease),
         _ => None,
     }
 }

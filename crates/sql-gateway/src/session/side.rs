@@ -270,10 +270,7 @@ impl Session {
             Verdict::Primary(reason) => return Some(Tie::Text(reason)),
             Verdict::Follows => return Some(Tie::Follows),
         }
-        if self.transaction != Transaction::None
-            || self.lost_transaction
-            || self.state.next_transaction.is_some()
-        {
+        if self.transaction != Transaction::None || self.lost_transaction {
             return Some(Tie::Transaction);
         }
         if self.status & flags::AUTOCOMMIT == 0 {
@@ -281,6 +278,9 @@ impl Session {
         }
         if let Some(what) = self.state.pins.obstacle() {
             return Some(Tie::Pinned(what));
+        }
+        if self.state.next_transaction.is_some() {
+            return Some(Tie::Transaction);
         }
         if !has_plain_bytes {
             return Some(Tie::Dialect);

@@ -240,8 +240,13 @@ fn is_chance(direct: &[String], gateway: &[String]) -> bool {
     let Some(at) = both.clone().position(|(here, there)| here != there) else {
         return false;
     };
-    let asked = direct[..at].iter().rev().find(|line| !line.starts_with(' '));
-    let sql = asked.and_then(|line| line.split_once("> Text(\"")).map(|(_, sql)| sql);
+    let asked = direct[..at]
+        .iter()
+        .rev()
+        .find(|line| !line.starts_with(' '));
+    let sql = asked
+        .and_then(|line| line.split_once("> Text(\""))
+        .map(|(_, sql)| sql);
     let defines = sql.is_some_and(|sql| DEFINES.iter().any(|word| sql.starts_with(word)));
     let is_late = |line: &String| line.starts_with("    error 1205");
     defines && is_late(&direct[at]) != is_late(&gateway[at])
@@ -332,7 +337,10 @@ fn transcripts_when_one_definition_alone_met_a_lock_part_by_chance() {
         is_chance(&lines(direct), &lines(gateway))
     };
     let (ok, late) = ("ok 0 id 0", "error 1205 HY000 Lock wait timeout exceeded");
-    for sql in ["TRUNCATE log", "CREATE OR REPLACE TABLE x2 AS SELECT id, k FROM t"] {
+    for sql in [
+        "TRUNCATE log",
+        "CREATE OR REPLACE TABLE x2 AS SELECT id, k FROM t",
+    ] {
         assert!(parts(sql, late, ok) && parts(sql, ok, late));
         assert!(!parts(sql, late, late));
         assert!(!parts(sql, ok, "error 1927 70100 lost") && !parts(sql, ok, "ok 1 id 0"));
