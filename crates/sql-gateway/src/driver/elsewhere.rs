@@ -107,7 +107,7 @@ pub(super) enum Went {
     Waits,
     /// It goes to the primary.
     Here,
-    /// Somebody killed it while it waited.
+    /// Nowhere: somebody killed it while it waited, and it is answered.
     Killed,
 }
 
@@ -148,13 +148,14 @@ impl Link {
         let Some(elsewhere) = &mut self.elsewhere else {
             return went;
         };
-        if entry.is_struck() {
-            return Went::Killed;
-        }
+        let is_struck = entry.is_struck();
         // Why: on the primary the KILL would find nothing to end, if it comes there before the statement.
-        if went == Went::Here && entry.is_being_killed() {
+        if went == Went::Here && entry.is_being_killed() && !is_struck {
             elsewhere.waits = Some(Waits::Kill);
             return Went::Waits;
+        }
+        if (is_struck || went == Went::Here) && self.wait_no_more(around) {
+            return Went::Killed;
         }
         went
     }

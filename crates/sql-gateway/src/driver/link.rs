@@ -337,12 +337,8 @@ impl Link {
         }
         match self.send_elsewhere(cx, around) {
             Went::Waits => return Launched::Later,
-            Went::There => return Launched::Yes,
-            Went::Here | Went::Killed => {
-                if self.wait_no_more(around) {
-                    return Launched::Yes;
-                }
-            }
+            Went::There | Went::Killed => return Launched::Yes,
+            Went::Here => {}
         }
         if self.shared.config.split {
             // Why once: under LOCK TABLES one definition follows another, and all of them end together.

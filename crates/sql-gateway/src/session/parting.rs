@@ -220,6 +220,26 @@ mod tests {
         assert!(!World::new(0).session.can_part(), "nobody has allowed it");
     }
 
+    #[test]
+    fn choice_of_what_is_told_when_it_is_first_behind_a_parting_or_a_loss_is_shown_there() {
+        for is_lost in [false, true] {
+            let mut world = world();
+            world.run("SELECT a FROM t", &row("5", AUTOCOMMIT));
+            if is_lost {
+                world.session.lost();
+            } else {
+                world.session.part();
+            }
+            world.begin(3, b"SET session_track_schema=0");
+            world.session.moved(AUTOCOMMIT);
+            let sent = String::from_utf8(world.launch()).unwrap();
+            let view = "SET SESSION session_track_system_variables=DEFAULT";
+            assert!(sent.starts_with(view), "{sent}");
+            assert!(world.answer(&ok(0, 0, AUTOCOMMIT)).is_empty());
+            assert_eq!(world.launch(), b"SET session_track_schema=0");
+        }
+    }
+
     fn packet_with_warning() -> Vec<u8> {
         let [low, high] = AUTOCOMMIT.to_le_bytes();
         wire::packet::packet(1, &[0, 0, 0, low, high, 1, 0])
