@@ -1,7 +1,13 @@
-//! KILL finds its target by both ids, and an OK that comes after it is never passed on.
+//! KILL finds its target by both ids, and reads on a replica or on their way there; an OK that comes after it is never passed on.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use sql_gateway::Config;
 
 use crate::raw::Raw;
 use crate::server::Server;
+use crate::split::{Split, root, settle};
 use crate::world::{World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,4 +84,103 @@ async fn a_kill_when_it_is_no_plain_id_is_refused_with_a_reason() {
         assert_eq!(raw.error(text).0, 1235, "{text}");
     }
     assert_eq!(raw.error("KILL 999999999").0, 1094);
+}
+
+/// Kills the statement of `id` until the answer is there; returns its error.
+async fn kill_until_answered(
+    killer: &mut Raw,
+    id: u32,
+    reading: tokio::task::JoinHandle<(u16, String)>,
+) -> (u16, String) {
+    let kill = format!("KILL QUERY {id}");
+    let end = std::time::Instant::now() + Duration::from_mins(1);
+    while !reading.is_finished() {
+        assert!(std::time::Instant::now() < end, "it is not killed");
+        assert_eq!(killer.query(&kill)[0][0], 0);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    reading.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_waits_for_a_connection_to_a_replica_when_killed_is_interrupted() {
+    let split = Split::new(Config {
+        connect_timeout: Duration::from_mins(5),
+        ..Config::default()
+    });
+    split.world.teach(&split.primary);
+    let mut first = split.world.connect().await;
+    settle(&mut first).await;
+    split.replica.freeze(true);
+    let mut killer = Raw::ready(split.world.address);
+    let mut reader = Raw::ready(split.world.address);
+    let id = reader.greeting.thread;
+    let reading = tokio::task::spawn_blocking(move || reader.error("SELECT name FROM who"));
+    let (code, text) = kill_until_answered(&mut killer, id, reading).await;
+    split.replica.freeze(false);
+    assert_eq!(code, 1317, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_waits_for_the_primarys_word_when_killed_is_interrupted() {
+    let split = Split::patient();
+    let mut reader = Raw::open(split.world.address);
+    assert_eq!(reader.log_in_empty("empty")[0], 0);
+    let mut killer = Raw::open(split.world.address);
+    assert_eq!(killer.log_in_empty("empty")[0], 0);
+    let id = reader.greeting.thread;
+    let own = [&mut reader, &mut killer].map(|raw| raw.value("SELECT CONNECTION_ID()"));
+    let sql = "SELECT name FROM shop.who";
+    let mut answer = String::new();
+    eventually("it reads on the replica", || {
+        answer = reader.value(sql);
+        answer == "b"
+    })
+    .await;
+    // From now on who asks the primary how far it is logs in and hears nothing for long.
+    split.primary.sql("SET GLOBAL init_connect='DO SLEEP(30)'");
+    let askers = "SELECT GROUP_CONCAT(CONCAT('KILL ', id) SEPARATOR ';') FROM information_schema.processlist \
+        WHERE user = 'empty' AND id NOT IN";
+    let kills = split
+        .primary
+        .sql(&format!("{askers} ({}, {})", own[0], own[1]));
+    split.primary.sql(&kills);
+    let handle = split.world.handle.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let end = std::time::Instant::now() + Duration::from_mins(1);
+        loop {
+            let packets = reader.query(sql);
+            // Why counted: one that happened to run on the primary when it was killed gets the server's error.
+            if handle.stats().errors > 0 || std::time::Instant::now() > end {
+                let err = wire::reply::ErrPacket::parse(packets.last().unwrap()).unwrap();
+                return (err.code, String::from_utf8_lossy(err.message).into_owned());
+            }
+        }
+    });
+    let (code, text) = kill_until_answered(&mut killer, id, reading).await;
+    assert_eq!(code, 1317, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_on_a_replica_over_a_connection_that_another_client_left_when_killed_is_interrupted()
+{
+    let split = Split::patient();
+    let mut first = Raw::ready(split.world.address);
+    eventually("it reads on the replica", || {
+        first.value("SELECT name FROM who") == "b"
+    })
+    .await;
+    first.stream_command(&[1]);
+    let stats = || split.world.handle.stats();
+    eventually("its connections wait", || stats().spare == 2).await;
+    // Why in this order: it comes to the thread on which that connection waits.
+    let mut reader = Raw::ready(split.world.address);
+    let mut killer = Raw::ready(split.world.address);
+    let mut lock = mysql_async::Conn::new(root(&split.replica)).await.unwrap();
+    lock.query_drop("LOCK TABLES shop.who WRITE").await.unwrap();
+    let (before, id) = (split.reads(), reader.greeting.thread);
+    let reading = tokio::task::spawn_blocking(move || reader.error("SELECT name FROM who"));
+    eventually("the read runs there", || split.reads() > before).await;
+    let (code, text) = kill_until_answered(&mut killer, id, reading).await;
+    assert_eq!(code, 1317, "{text}");
 }

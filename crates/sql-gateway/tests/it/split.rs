@@ -5,20 +5,19 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use sql_gateway::{Config, Freshness, Progress, Replicas};
 
-use crate::raw::Raw;
 use crate::server::Server;
 use crate::world::{World, eventually, who};
 
 /// A primary `a`, a replica `b` as far as another node, and a gateway that prefers the replica.
-struct Split {
-    primary: Server,
-    replica: Server,
-    world: World,
+pub(crate) struct Split {
+    pub(crate) primary: Server,
+    pub(crate) replica: Server,
+    pub(crate) world: World,
     replicas: Replicas,
 }
 
 impl Split {
-    fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         let (primary, replica) = (Server::start("a"), Server::start("b"));
         replica.replicate(&primary);
         let world = World::with(Config {
@@ -38,7 +37,7 @@ impl Split {
     }
 
     /// With long waits: what is read must come from the replica.
-    fn patient() -> Self {
+    pub(crate) fn patient() -> Self {
         let split = Self::new(Config {
             wait_max: Duration::from_secs(20),
             ..Config::default()
@@ -47,13 +46,13 @@ impl Split {
         split
     }
 
-    fn reads(&self) -> u64 {
+    pub(crate) fn reads(&self) -> u64 {
         self.world.handle.stats().reads_on_replicas
     }
 }
 
 /// Reads until a replica has answered.
-async fn settle(client: &mut mysql_async::Conn) {
+pub(crate) async fn settle(client: &mut mysql_async::Conn) {
     let wait = async {
         while who(client).await.unwrap() != "b" {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -155,7 +154,7 @@ async fn a_read_when_its_replica_dies_or_leaves_the_route_is_answered_by_the_pri
     assert_eq!(split.world.handle.stats().errors, 0);
 }
 
-fn root(server: &Server) -> mysql_async::OptsBuilder {
+pub(crate) fn root(server: &Server) -> mysql_async::OptsBuilder {
     let user = if rustix::process::geteuid().is_root() {
         "root"
     } else {
@@ -342,105 +341,6 @@ async fn reads_when_the_replica_is_set_otherwise_than_the_primary_go_to_the_prim
     global(&split.replica, 1024);
     let mut other = split.world.connect().await;
     assert_eq!(who(&mut other).await.unwrap(), "a");
-}
-
-/// Kills the statement of `id` until the answer is there; returns its error.
-async fn kill_until_answered(
-    killer: &mut Raw,
-    id: u32,
-    reading: tokio::task::JoinHandle<(u16, String)>,
-) -> (u16, String) {
-    let kill = format!("KILL QUERY {id}");
-    let end = std::time::Instant::now() + Duration::from_mins(1);
-    while !reading.is_finished() {
-        assert!(std::time::Instant::now() < end, "it is not killed");
-        assert_eq!(killer.query(&kill)[0][0], 0);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    reading.await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_waits_for_a_connection_to_a_replica_when_killed_is_interrupted() {
-    let split = Split::new(Config {
-        connect_timeout: Duration::from_mins(5),
-        ..Config::default()
-    });
-    split.world.teach(&split.primary);
-    let mut first = split.world.connect().await;
-    settle(&mut first).await;
-    split.replica.freeze(true);
-    let mut killer = Raw::ready(split.world.address);
-    let mut reader = Raw::ready(split.world.address);
-    let id = reader.greeting.thread;
-    let reading = tokio::task::spawn_blocking(move || reader.error("SELECT name FROM who"));
-    let (code, text) = kill_until_answered(&mut killer, id, reading).await;
-    split.replica.freeze(false);
-    assert_eq!(code, 1317, "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_waits_for_the_primarys_word_when_killed_is_interrupted() {
-    let split = Split::patient();
-    let mut reader = Raw::open(split.world.address);
-    assert_eq!(reader.log_in_empty("empty")[0], 0);
-    let mut killer = Raw::open(split.world.address);
-    assert_eq!(killer.log_in_empty("empty")[0], 0);
-    let id = reader.greeting.thread;
-    let own = [&mut reader, &mut killer].map(|raw| raw.value("SELECT CONNECTION_ID()"));
-    let sql = "SELECT name FROM shop.who";
-    let mut answer = String::new();
-    eventually("it reads on the replica", || {
-        answer = reader.value(sql);
-        answer == "b"
-    })
-    .await;
-    // From now on who asks the primary how far it is logs in and hears nothing for long.
-    split.primary.sql("SET GLOBAL init_connect='DO SLEEP(30)'");
-    let askers = "SELECT GROUP_CONCAT(CONCAT('KILL ', id) SEPARATOR ';') FROM information_schema.processlist \
-        WHERE user = 'empty' AND id NOT IN";
-    let kills = split
-        .primary
-        .sql(&format!("{askers} ({}, {})", own[0], own[1]));
-    split.primary.sql(&kills);
-    let handle = split.world.handle.clone();
-    let reading = tokio::task::spawn_blocking(move || {
-        let end = std::time::Instant::now() + Duration::from_mins(1);
-        loop {
-            let packets = reader.query(sql);
-            // Why counted: one that happened to run on the primary when it was killed gets the server's error.
-            if handle.stats().errors > 0 || std::time::Instant::now() > end {
-                let err = wire::reply::ErrPacket::parse(packets.last().unwrap()).unwrap();
-                return (err.code, String::from_utf8_lossy(err.message).into_owned());
-            }
-        }
-    });
-    let (code, text) = kill_until_answered(&mut killer, id, reading).await;
-    assert_eq!(code, 1317, "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_on_a_replica_over_a_connection_that_another_client_left_when_killed_is_interrupted()
-{
-    let split = Split::patient();
-    let mut first = Raw::ready(split.world.address);
-    eventually("it reads on the replica", || {
-        first.value("SELECT name FROM who") == "b"
-    })
-    .await;
-    first.stream_command(&[1]);
-    let stats = || split.world.handle.stats();
-    eventually("its connections wait", || stats().spare == 2).await;
-    // Why in this order: it comes to the thread on which that connection waits.
-    let mut reader = Raw::ready(split.world.address);
-    let mut killer = Raw::ready(split.world.address);
-    let mut lock = mysql_async::Conn::new(root(&split.replica)).await.unwrap();
-    lock.query_drop("LOCK TABLES shop.who WRITE").await.unwrap();
-    let (before, id) = (split.reads(), reader.greeting.thread);
-    let reading = tokio::task::spawn_blocking(move || reader.error("SELECT name FROM who"));
-    eventually("the read runs there", || split.reads() > before).await;
-    let (code, text) = kill_until_answered(&mut killer, id, reading).await;
-    assert_eq!(code, 1317, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
