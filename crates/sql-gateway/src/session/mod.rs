@@ -1,7 +1,7 @@
 //! One client's life between login and farewell, without IO: fed with bytes of both sides, it says what goes where.
 //!
 //! `mod.rs` the machine's fields and questions · `intake.rs` bytes of the client, `request.rs` one command of them, `known.rs` what it was the last time ·
-//! `launch.rs` a command goes to the server · `answer.rs` bytes of the server, `usual.rs` most of them · `loss.rs` what a broken connection means ·
+//! `launch.rs` a command goes to the server · `answer.rs` bytes of the server, `answer/packets.rs` what some of them say, `usual.rs` most of them · `loss.rs` what a broken connection means ·
 //! `side.rs` primary or replica, `elsewhere.rs` a read on a replica, `replica.rs` what that connection knows ·
 //! `state.rs` what a new connection needs · `prepared.rs` statements, `by_id.rs` by their ids, `parameter_types.rs` what they are executed with ·
 //! `tag.rs` the mark on writes, `resolve.rs` what became of one in flight, `replay.rs` a transaction once more, out of `transcript.rs`, `stock.rs` its buffers ·
