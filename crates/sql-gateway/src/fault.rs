@@ -57,6 +57,11 @@ pub(crate) enum Fault {
     /// Somebody ended the connection by KILL.
     #[error("Connection was killed")]
     Killed,
+    /// The same while a change, or a COMMIT, was sent and not answered.
+    #[error(
+        "Connection was killed while this statement ran; its outcome is unknown, check before running it again"
+    )]
+    KilledInFlight,
     /// An id that was never prepared, and the server's name of the command.
     #[error("Unknown prepared statement handler ({0}) given to {1}")]
     UnknownStatement(u32, &'static str),
@@ -151,7 +156,7 @@ impl Fault {
             | Self::ResultLost
             | Self::CannotMove(_)
             | Self::CannotRestore(_) => (1927, *b"08S01"),
-            Self::Killed => (1927, *b"70100"),
+            Self::Killed | Self::KilledInFlight => (1927, *b"70100"),
             Self::StatementLost(_) => (1615, *b"HY000"),
             Self::UnknownStatement(..) => (1243, *b"HY000"),
             Self::TooManyConnections => (1040, *b"08004"),
@@ -193,6 +198,7 @@ impl Fault {
             | Self::CannotMove(_)
             | Self::CannotRestore(_)
             | Self::Killed
+            | Self::KilledInFlight
             | Self::TooManyConnections
             | Self::HandshakeTimeout { .. }
             | Self::Malformed(_)

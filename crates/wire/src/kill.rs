@@ -1,19 +1,19 @@
 //! The KILL statement: whom it means.
 
-/// A KILL statement with a plain connection id.
+/// A KILL statement with a plain connection id, or of the connection itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kill {
     /// KILL QUERY: the statement ends, the connection stays.
     pub query: bool,
     /// KILL SOFT.
     pub soft: bool,
-    /// The connection's id.
-    pub id: u64,
+    /// The connection's id; `None`: `CONNECTION_ID()`.
+    pub id: Option<u64>,
 }
 
 impl Kill {
-    /// Reads `KILL [HARD|SOFT] [CONNECTION|QUERY] id`; `None` for every other form
-    /// (KILL USER, KILL QUERY ID, expressions).
+    /// Reads `KILL [HARD|SOFT] [CONNECTION|QUERY] id`, and the same with `CONNECTION_ID()`; `None` for every other form
+    /// (KILL USER, KILL QUERY ID, other expressions).
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text)
             .ok()?
@@ -26,7 +26,7 @@ impl Kill {
         let mut kill = Self {
             query: false,
             soft: false,
-            id: 0,
+            id: None,
         };
         let mut word = words.next()?;
         if word.eq_ignore_ascii_case("soft") || word.eq_ignore_ascii_case("hard") {
@@ -37,7 +37,9 @@ impl Kill {
             kill.query = word.eq_ignore_ascii_case("query");
             word = words.next()?;
         }
-        kill.id = word.parse().ok()?;
+        if !word.eq_ignore_ascii_case("connection_id()") {
+            kill.id = Some(word.parse().ok()?);
+        }
         words.next().is_none().then_some(kill)
     }
 
@@ -60,7 +62,7 @@ mod tests {
             Some(Kill {
                 query: true,
                 soft: false,
-                id: 7
+                id: Some(7)
             })
         );
         assert_eq!(
@@ -68,7 +70,7 @@ mod tests {
             Some(Kill {
                 query: false,
                 soft: true,
-                id: 8
+                id: Some(8)
             })
         );
         assert_eq!(
@@ -76,7 +78,15 @@ mod tests {
             Some(Kill {
                 query: false,
                 soft: false,
-                id: 9
+                id: Some(9)
+            })
+        );
+        assert_eq!(
+            Kill::parse(b"KILL QUERY connection_id();"),
+            Some(Kill {
+                query: true,
+                soft: false,
+                id: None
             })
         );
         for other in [
@@ -86,6 +96,8 @@ mod tests {
             "KILL",
             "KILL QUERY",
             "KILL (SELECT 1)",
+            "KILL CONNECTION_ID() + 1",
+            "KILL ID CONNECTION_ID()",
         ] {
             assert_eq!(Kill::parse(other.as_bytes()), None, "{other}");
         }

@@ -20,6 +20,7 @@ pub mod reply;
 mod scanner;
 pub mod statement;
 pub mod tag;
+pub mod unscoped;
 mod verdict;
 pub mod walk;
 mod words;

@@ -218,7 +218,8 @@ impl Client {
         if self.entry.manner.reads_only {
             return self.kill_of_reader(kill);
         }
-        let Some(target) = self.shared.registry.find(kill.id) else {
+        let id = kill.id.unwrap_or_else(|| self.entry.id.into());
+        let Some(target) = self.shared.registry.find(id) else {
             return self.link.session.resolved(None);
         };
         if target.manner.reads_only {
@@ -232,7 +233,7 @@ impl Client {
             return self.link.session.killed_here();
         }
         let Some(server) = target.server() else {
-            return self.link.session.fail(&Fault::NotOwner(kill.id));
+            return self.link.session.fail(&Fault::NotOwner(id));
         };
         self.killing = Some(Killing::start(target, !kill.query));
         self.link.killing = true;

@@ -277,7 +277,8 @@ impl Client {
     /// A KILL by a client that only reads: of itself, or of another such client of the same user by the id it was greeted
     /// with; any other id is its own server's.
     pub(super) fn kill_of_reader(&mut self, kill: Kill) {
-        let target = self.shared.registry.greeted_with(kill.id);
+        let id = kill.id.unwrap_or_else(|| self.entry.id.into());
+        let target = self.shared.registry.greeted_with(id);
         match target {
             None => self.link.session.resolved(None),
             Some(target) if target.id == self.entry.id => {
@@ -292,7 +293,7 @@ impl Client {
     pub(super) fn kill_reader(&mut self, target: &Arc<Entry>, kill: Kill) {
         let session = &mut self.link.session;
         if !target.manner.reads_only || !target.is_user(&self.login.user) {
-            return session.fail(&Fault::NotOwner(kill.id));
+            return session.fail(&Fault::NotOwner(target.id.into()));
         }
         if !target.interrupt() {
             target.strike_whole(!kill.query);

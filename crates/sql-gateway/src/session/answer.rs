@@ -221,6 +221,10 @@ impl Session {
     }
 
     fn after_statement(&mut self) {
+        let sets = matches!(self.statement.kind, Is::Set | Is::SetNames);
+        if sets && !self.statement.marks.has(Marks::MULTI) && self.leaves_unscoped() {
+            self.state.pins.add(Pins::SOMETHING);
+        }
         let text = self.request.payload().get(1..).unwrap_or_default();
         match self.statement.kind {
             Is::SetTransaction => {

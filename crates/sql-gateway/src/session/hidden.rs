@@ -2,11 +2,13 @@
 //! told from the text either ties the session to its connection.
 //!
 //! Not reported: the collation that SET CHARACTER SET brings, and one within a list; what `SET @@tx_isolation` and SET TRANSACTION prepare;
-//! LOCK TABLES and HANDLER. Reported wrong: the variables of SET STATEMENT, with the value they have for it.
+//! LOCK TABLES and HANDLER; what `SET @@name` sets, where no scope could be put there. Reported wrong: the variables of SET STATEMENT, with the value they have for it.
 
 use wire::command::code;
+use wire::flags;
 use wire::parts::parts;
 use wire::statement::{Kind as Is, Marks, Reason, Verdict, scan};
+use wire::unscoped::unscoped;
 
 use super::Session;
 use super::state::Pins;
@@ -64,6 +66,13 @@ impl Session {
         }
     }
 
+    /// A SET that has succeeded may have set what the server does not report.
+    pub(super) fn leaves_unscoped(&self) -> bool {
+        let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
+        self.statement.marks.has(Marks::CUT)
+            || is_unscoped(self.wording().unwrap_or_default(), backslash)
+    }
+
     /// The statement may read tables.
     pub(super) fn reads_tables(&self) -> bool {
         let text = self.wording().unwrap_or_default();
@@ -96,14 +105,19 @@ impl Session {
                     .filter(|verdict| *verdict == Verdict::Primary(Reason::Procedure)));
                 hides |= match statement.kind {
                     Is::SetTransaction | Is::SetStatement | Is::SetRole => true,
-                    Is::SetNames => statement.marks.has(Marks::COLLATE),
-                    Is::Set => {
-                        let part = part.to_ascii_lowercase();
-                        let has = |word: &[u8]| part.windows(word.len()).any(|it| it == word);
-                        let next = NEXT.iter().any(|next| has(next));
-                        statement.marks.has(Marks::COLLATE) || sets_charset(&part) || next
+                    Is::SetNames => {
+                        statement.marks.has(Marks::COLLATE) || is_unscoped(part, backslash)
                     }
-                    _ => false,
+                    Is::Set => {
+                        let small = part.to_ascii_lowercase();
+                        let has = |word: &[u8]| small.windows(word.len()).any(|it| it == word);
+                        let next = NEXT.iter().any(|next| has(next));
+                        let hides = statement.marks.has(Marks::COLLATE) || sets_charset(&small);
+                        hides || next || is_unscoped(part, backslash)
+                    }
+                    Is::Select | Is::Show | Is::Change | Is::Definition => false,
+                    // Why: a block of statements is in parts, too.
+                    _ => part.windows(2).any(|two| two == b"@@"),
                 };
             }
         }
@@ -115,6 +129,11 @@ impl Session {
             self.state.pins.add(Pins::SOMETHING);
         }
     }
+}
+
+fn is_unscoped(text: &[u8], backslash: bool) -> bool {
+    let found = unscoped(text, backslash);
+    found.is_odd || found.scoped.is_some()
 }
 
 /// `SET CHARACTER SET …`, `SET CHARSET …`, in small letters.

@@ -1,6 +1,7 @@
 //! What a session is after statements whose effect the server does not report, or reports wrong; fed by hand.
 
-use wire::packet::packet;
+use wire::command::code;
+use wire::packet::{HEADER, packet};
 
 use super::*;
 
@@ -236,4 +237,44 @@ fn choice_when_what_it_set_beside_is_unknown_then_another_after_a_reset_does_not
     begins(&mut session, b"\x03SET session_track_schema=1");
     let waits_for_nothing = session.phase() == Phase::Preparing && session.to_server.is_empty();
     assert!(!waits_for_nothing);
+}
+
+#[test]
+fn assignments_without_a_scope_when_sent_are_said_to_be_the_sessions() {
+    let sent = |command: u8, text: &str| {
+        let mut session = session();
+        session.client_bytes(&packet(0, &[&[command], text.as_bytes()].concat()));
+        String::from_utf8(session.launch().unwrap()[HEADER + 1..].to_vec()).unwrap()
+    };
+    for command in [code::QUERY, code::STMT_PREPARE] {
+        let text = "SET @@time_zone = 'SYSTEM', @@tx_isolation = 'SERIALIZABLE'";
+        let wanted = "SET @@session.time_zone = 'SYSTEM', @@tx_isolation = 'SERIALIZABLE'";
+        assert_eq!(sent(command, text), wanted);
+        assert_eq!(sent(command, "SELECT @@a = 1"), "SELECT @@a = 1");
+    }
+    let several = "SET @@a = 1; SET @@b = 2";
+    assert_eq!(sent(code::QUERY, several), several);
+}
+
+#[test]
+fn assignments_without_a_scope_when_none_can_be_given_tie_the_session() {
+    for text in [
+        "SET @@`sql_mode` = ''",
+        "SET NAMES utf8mb4, @@`sql_mode` = ''",
+        "SET /*! @@sql_mode = '' */",
+    ] {
+        assert!(obstacle_after(text, &[OK]).is_some(), "{text}");
+    }
+    for text in [
+        "DO 1; SET @@sql_mode = ''",
+        "SET NAMES utf8mb4, @@sql_mode = ''; DO 1",
+        "BEGIN NOT ATOMIC SET @@sql_mode = ''; END",
+    ] {
+        assert!(obstacle_after(text, &[MORE, OK]).is_some(), "{text}");
+    }
+    assert_eq!(
+        obstacle_after("SELECT @@sql_mode = ''; DO 1", &[MORE, OK]),
+        None
+    );
+    assert_eq!(obstacle_after("SET @@sql_mode = ''", &[OK]), None);
 }

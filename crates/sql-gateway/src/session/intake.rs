@@ -3,7 +3,8 @@
 use wire::command::{self, code};
 use wire::flags;
 use wire::kill::Kill;
-use wire::statement::{Kind, Statement, Verdict};
+use wire::statement::{Kind, Marks, Statement, Verdict};
+use wire::unscoped::unscoped;
 
 use super::{Phase, Session};
 use crate::fault::Fault;
@@ -137,7 +138,7 @@ impl Session {
         self.statement = self.look(text, backslash);
         self.scanned_with = self.names_version;
         if !self.request.is_kept() {
-            self.statement.marks.add(wire::statement::Marks::CUT);
+            self.statement.marks.add(Marks::CUT);
         }
         if self.statement.verdict() != Verdict::Anywhere {
             // Why not all: what may run anywhere has nothing of one connection in it.
@@ -145,10 +146,12 @@ impl Session {
             self.note_choice();
         }
         self.note_past();
+        // One comparison for all that is not usual.
+        if self.statement.kind as u8 >= Kind::Set as u8 {
+            return self.begin_odd_query(backslash);
+        }
         let text = self.request.payload().get(1..).unwrap_or_default();
-        if self.statement.kind == Kind::Kill {
-            self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?);
-        } else if let Some(signed) = self.signer.sign_statement(self.statement, text) {
+        if let Some(signed) = self.signer.sign_statement(self.statement, text) {
             self.request.replace_text(&signed);
         } else if self.reader.is_some() {
             self.lets_temporary_pass();
@@ -156,7 +159,30 @@ impl Session {
         Ok(())
     }
 
+    #[cold]
+    fn begin_odd_query(&mut self, backslash: bool) -> Result<(), Fault> {
+        let text = self.request.payload().get(1..).unwrap_or_default();
+        let is_single = !self.statement.marks.has(Marks::MULTI);
+        match self.statement.kind {
+            Kind::Kill => self.kill = Some(Kill::parse(text).ok_or(Fault::RefusedKill)?),
+            Kind::Set | Kind::SetNames if is_single => self.add_scopes(backslash),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a SET assigns is said so that the server reports it.
+    fn add_scopes(&mut self, backslash: bool) {
+        let text = self.request.payload().get(1..).unwrap_or_default();
+        if self.request.is_kept()
+            && let Some(scoped) = unscoped(text, backslash).scoped
+        {
+            self.request.replace_text(&scoped);
+        }
+    }
+
     fn begin_prepare(&mut self) {
+        let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
         let text = self.request.payload().get(1..).unwrap_or_default();
         self.knows_id |= may_show_id(text);
         if self.request.is_kept()
@@ -164,8 +190,8 @@ impl Session {
         {
             self.request.replace_text(&signed);
         }
+        self.add_scopes(backslash);
         if self.reader.is_some() {
-            let backslash = self.status & flags::NO_BACKSLASH_ESCAPES == 0;
             let text = self.request.payload().get(1..).unwrap_or_default();
             self.statement = self.scan(text, backslash);
             self.lets_temporary_pass();
@@ -186,7 +212,7 @@ impl Session {
         self.kill = Some(Kill {
             query: false,
             soft: false,
-            id: u64::from(id),
+            id: Some(u64::from(id)),
         });
         Ok(())
     }

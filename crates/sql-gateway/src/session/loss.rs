@@ -40,18 +40,25 @@ impl Session {
         self.phase == Phase::Ready
     }
 
-    /// The same when somebody killed it: the client's connection ends, too.
+    /// The same when somebody killed it: the client's connection ends, too, and nothing of it is run again.
     pub(crate) fn killed(&mut self) {
-        let reads = self.phase == Phase::Flight && self.statement.is_plain_read();
+        let is_open = self.transaction == Transaction::Open || self.status & flags::AUTOCOMMIT == 0;
+        let is_undone = self.statement.is_plain_read()
+            || self.only_sets()
+            || self.reader.is_some()
+            || self.replay.runs()
+            || (is_open && self.statement.dies_with_its_transaction());
         match self.phase {
             Phase::Idle => self.phase = Phase::Closing,
             Phase::Ready | Phase::Preparing => self.fail(&Fault::Killed),
-            Phase::Flight if (reads || self.reader.is_some()) && !self.delivered => {
-                self.fail(&Fault::Killed);
+            // Why no word: as with a server; in the middle of a packet there is no place for one.
+            Phase::Flight | Phase::Infile if self.delivered => {
+                self.errors += 1;
+                self.phase = Phase::Closing;
             }
-            _ => {
-                self.lost();
-            }
+            Phase::Flight | Phase::Infile if is_undone => self.fail(&Fault::Killed),
+            Phase::Flight | Phase::Infile => self.fail(&Fault::KilledInFlight),
+            Phase::Doubt | Phase::Closing => {}
         }
     }
 

@@ -55,6 +55,24 @@ fn a_statement_in_a_transaction_when_lost_in_flight_runs_after_the_others() {
 }
 
 #[test]
+fn a_transaction_when_its_client_is_killed_never_runs_again() {
+    let mut world = World::new(0);
+    world.transaction();
+    world.send("DELETE FROM t");
+    world.session.killed();
+    let told = String::from_utf8_lossy(&world.told()).into_owned();
+    assert!(told.contains("Connection was killed"), "{told}");
+    assert_eq!(world.session.phase(), Phase::Closing);
+    let mut world = World::new(0);
+    world.transaction();
+    world.send("COMMIT");
+    world.session.killed();
+    let told = String::from_utf8_lossy(&world.told()).into_owned();
+    assert!(told.contains("outcome is unknown"), "{told}");
+    assert_eq!(world.session.phase(), Phase::Closing);
+}
+
+#[test]
 fn a_transaction_when_any_answer_differs_is_rolled_back_and_the_client_told() {
     let good = [ok(0, 0, OPEN), row("5", OPEN), ok(1, 0, OPEN)];
     for (at, other) in [

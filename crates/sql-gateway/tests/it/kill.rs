@@ -184,3 +184,45 @@ async fn a_read_on_a_replica_over_a_connection_that_another_client_left_when_kil
     let (code, text) = kill_until_answered(&mut killer, id, reading).await;
     assert_eq!(code, 1317, "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_when_its_connection_is_killed_is_rolled_back_and_not_run_again() {
+    let world = World::before_pair();
+    let mut holder = Raw::ready(world.address);
+    holder.query("CREATE TABLE killed (id INT PRIMARY KEY, v VARCHAR(20))");
+    holder.query("INSERT INTO killed VALUES (1, 'held')");
+    holder.query("BEGIN");
+    holder.query("UPDATE killed SET v = 'still held' WHERE id = 1");
+    let (mut waiter, mut killer) = (Raw::ready(world.address), Raw::ready(world.address));
+    let id = waiter.greeting.thread;
+    waiter.query("BEGIN");
+    waiter.query("INSERT INTO killed VALUES (2, 'of the killed')");
+    let waiting = tokio::task::spawn_blocking(move || {
+        let told = waiter.error("UPDATE killed SET v = 'late' WHERE id = 1");
+        (told, waiter.is_closed())
+    });
+    let waits =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE%killed%late%'";
+    eventually("it runs", || killer.value(waits) == "1").await;
+    assert_eq!(killer.query(&format!("KILL {id}"))[0][0], 0);
+    let ((code, text), closed) = waiting.await.unwrap();
+    assert_eq!((code, closed), (1927, true), "{text}");
+    holder.query("ROLLBACK");
+    assert_eq!(killer.value("SELECT GROUP_CONCAT(v) FROM killed"), "held");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_when_its_connection_is_killed_breaks_off_and_the_connection_ends() {
+    let world = World::before_pair();
+    for _ in 0..10 {
+        let (mut reader, mut killer) = (Raw::ready(world.address), Raw::ready(world.address));
+        let id = reader.greeting.thread;
+        reader.write_command("SELECT a.seq, b.seq FROM seq_1_to_100000 a, seq_1_to_100000 b");
+        reader.read().unwrap();
+        let reading = tokio::task::spawn_blocking(move || while reader.read().is_ok() {});
+        assert_eq!(killer.query(&format!("KILL {id}"))[0][0], 0);
+        let limit = std::time::Duration::from_mins(1);
+        let over = tokio::time::timeout(limit, reading).await;
+        assert!(over.is_ok(), "the connection stays");
+    }
+}
