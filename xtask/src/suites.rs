@@ -1,9 +1,10 @@
 //! `cargo xtask suites`: the tests of other people's clients, first against a server, then through the gateway
 //! before it, which sends reads to a replica. What passes directly must pass through, except what `suites/known.rs` names with a reason.
-//! The programs and their tests come from Debian; not part of the gate, but for the story of WordPress.
+//! The programs and their tests come from Debian, PyMySQL from PyPI; not part of the gate, but for the story of WordPress.
 
 mod clients;
 mod known;
+mod python;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ const PACKAGES: &[&str] = &[
     "golang-github-go-sql-driver-mysql-dev",
     "nodejs",
     "node-mysql",
+    "python3-pytest",
 ];
 const BUILD: Duration = Duration::from_mins(20);
 const START: Duration = Duration::from_mins(3);
@@ -64,6 +66,7 @@ const SUITES: &[(&str, Run)] = &[
     ("go-sql-driver", clients::go_driver),
     ("php", clients::php),
     ("mysqljs", clients::node),
+    ("pymysql", python::pymysql),
 ];
 
 /// Not a client but an application: a story, on a cluster of its own.

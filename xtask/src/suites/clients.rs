@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail};
 use super::{Outcome, Place, source};
 use crate::{process, wordpress};
 
-const USER: &str = "app";
-const PASSWORD: &str = "pw";
-const HOST: &str = "127.0.0.1";
+pub(super) const USER: &str = "app";
+pub(super) const PASSWORD: &str = "pw";
+pub(super) const HOST: &str = "127.0.0.1";
 const SUITE: Duration = Duration::from_mins(20);
 /// Debian's package of the C client's tests.
 const CLIENT_TEST: &str = "mariadb-test";

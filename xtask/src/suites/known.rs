@@ -11,6 +11,16 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("php", "bug73462.phpt", USER),
     ("php", "mysqli_no_reconnect.phpt", ENDED),
     ("php", "mysqli_pconn_kill.phpt", ID),
+    (
+        "pymysql",
+        "test_connection.py::TestConnection::test_connection_gone_away",
+        ENDED,
+    ),
+    (
+        "pymysql",
+        "test_issues.py::TestNewIssues::test_issue_36",
+        ID,
+    ),
 ];
 
 /// The tests of a suite that are known, each with its reason.
