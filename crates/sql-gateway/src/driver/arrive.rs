@@ -169,6 +169,8 @@ pub(super) async fn log_in(
     let (backend, ok, credential) = first_connection(shared, entry, gate, &who, packets).await?;
     let tracks = who.login.capabilities & flags::SESSION_TRACK != 0;
     let (status, ok) = ok_for_client(&ok, tracks).ok_or(Gone(Left::Error))?;
+    // Why first: who has been told can be killed from then on.
+    entry.set_server(backend.thread);
     packets.write(&ok).await?;
     let credential = settle(shared, &user, credential);
     entry.set_account(shared.names.of(&user));

@@ -74,7 +74,6 @@ async fn come((newcomer, manner): (Newcomer, Manner), guest: Guest) -> Option<Bo
         }
     };
     visit.is(entry.account());
-    entry.set_server(arrived.backend.thread);
     let (backend, session) = (arrived.backend, arrived.session);
     let mut link = Link::new((Arc::clone(&shared), &entry), stream, backend, session);
     link.ahead = arrived.ahead;
