@@ -80,9 +80,9 @@ pub(crate) struct Crew {
 
 impl Crew {
     /// See [`threads`].
-    pub(crate) fn new(threads: usize) -> Result<(Self, Vec<Lane>), GatewayError> {
-        let number = self::threads(threads);
-        let reactors: Result<Vec<Reactor>, _> = (0..number).map(|_| Reactor::new()).collect();
+    pub(crate) fn new(wanted: usize) -> Result<(Self, Vec<Lane>), GatewayError> {
+        let reactors = (0..threads(wanted)).map(|_| Reactor::new());
+        let reactors: Result<Vec<Reactor>, _> = reactors.collect();
         let reactors = reactors.map_err(GatewayError::Loop)?;
         let lane = |reactor: &Reactor| Lane {
             inbox: reactor.inbox(),

@@ -113,7 +113,7 @@ async fn carried_when_nobody_reads_then_nothing_is_taken_and_nothing_lost() {
 }
 
 #[tokio::test]
-async fn carried_when_given_up_then_both_sides_are_reset() {
+async fn carried_when_given_up_then_both_sides_hear_of_it() {
     let Way {
         mut near,
         mut server,
